@@ -1,0 +1,77 @@
+"""The topic table: every topic's name, partitions, retention and largest record.
+
+`ops topics --create` makes them from here; readiness checks them. Names carry an optional prefix so that several
+installations share a cluster.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from schemas.decision import ConnectorKind
+
+KIB: Final = 1024
+MIB: Final = 1024 * 1024
+DAY_MS: Final = 86_400_000
+
+LARGEST_BODY: Final = 512 * KIB
+"""Bytes of a webhook's body; longer ones are refused with 413."""
+LARGEST_RECORD: Final = 900 * KIB
+LARGEST_FAILED_RECORD: Final = 2 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One row of the table; `retention_ms` of -1 keeps for ever."""
+
+    name: str
+    partitions: int
+    retention_ms: int
+    max_bytes: int
+    compacted: bool = False
+
+
+INBOUND_THIN: Final = "inbound.thin"
+INBOUND_CALLS: Final = "inbound.calls"
+INBOUND_MESSAGES: Final = "inbound.messages"
+TRANSCRIBED: Final = "transcribed"
+ANALYZED: Final = "analyzed"
+DECIDED: Final = "decided"
+OUTCOMES: Final = "outcomes"
+RECEIPTS: Final = "receipts"
+DEAD_LETTERS: Final = "dead-letters"
+NOTICES: Final = "notices"
+AUDIT: Final = "audit"
+TENANTS: Final = "tenants"
+
+RETRY_TIERS: Final[dict[str, float]] = {
+    "retry.10s": 10.0,
+    "retry.1m": 60.0,
+    "retry.10m": 600.0,
+    "retry.1h": 3600.0,
+}
+"""Retry topic to its delay in seconds, shortest first; the last one repeats."""
+
+DELIVER: Final[dict[ConnectorKind, str]] = {
+    kind: f"deliver.{kind.value}" for kind in ConnectorKind if kind is not ConnectorKind.OTHER
+}
+
+
+def overflow(topic: str) -> str:
+    """The topic that takes what a flooding tenant sends beyond its share."""
+    return f"{topic}.overflow"
+
+
+def table() -> tuple[Topic, ...]:
+    """Every topic of an installation, without prefix."""
+    inbound = [INBOUND_THIN, INBOUND_CALLS, INBOUND_MESSAGES]
+    stages = [TRANSCRIBED, ANALYZED, DECIDED, *DELIVER.values(), OUTCOMES, RECEIPTS]
+    return (
+        *(Topic(name, 12, 14 * DAY_MS, LARGEST_RECORD) for name in inbound),
+        *(Topic(overflow(name), 12, 14 * DAY_MS, LARGEST_RECORD) for name in inbound),
+        *(Topic(name, 12, 7 * DAY_MS, LARGEST_RECORD) for name in stages),
+        *(Topic(name, 6, 7 * DAY_MS, LARGEST_FAILED_RECORD) for name in RETRY_TIERS),
+        Topic(DEAD_LETTERS, 6, 30 * DAY_MS, LARGEST_FAILED_RECORD),
+        Topic(NOTICES, 6, 30 * DAY_MS, LARGEST_FAILED_RECORD),
+        Topic(AUDIT, 6, 365 * DAY_MS, LARGEST_FAILED_RECORD),
+        Topic(TENANTS, 1, -1, 100 * KIB, compacted=True),
+    )
