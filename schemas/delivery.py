@@ -1,7 +1,7 @@
 """Orders to the delivery daemon, and the final states that make the counts add up.
 
-A plan is a chain: an order carries the step to do, the steps that follow and the results so far; whoever finishes a step
-publishes the next order. There is no other workflow state.
+A plan is a chain: an order carries the step to do, the steps that follow and the results so far; whoever finishes a
+step publishes the next order. There is no other workflow state.
 """
 
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""The intake half of a tenant's bundle: offices, endpoints, connectors, secret names, limits (`tenant.yaml`, `offices.*`).
+"""The intake half of a bundle: offices, endpoints, connectors, secret names, limits (`tenant.yaml`, `offices.*`).
 
 Written by people, so unknown fields are refused. Secrets appear by reference only.
 """

@@ -1,7 +1,7 @@
 """The seam to Kafka for a process that only publishes (the gateway, tools). Daemons publish through FastStream.
 
-Promise: `publish` returns only after all in-sync replicas have the record. Errors: `NotPublished` (the broker refused or
-did not answer in time; the record may still arrive), `RecordTooLarge` (it can never be published).
+Promise: `publish` returns only after all in-sync replicas have the record. Errors: `NotPublished` (the broker refused
+or did not answer in time; the record may still arrive), `RecordTooLarge` (it can never be published).
 """
 
 from collections.abc import Sequence

@@ -9,9 +9,9 @@
      ├─ ConfigBroken        mapping, scope, field or plan is wrong: pause the connector, tell the tenant
      └─ EffectUnknown       bytes were sent and no answer came: look it up before anything else
 
-A connector reads the record's present values where a write mode asks for them, and writes in as few calls as the vendor
-allows. It keeps no state of its own: what must be remembered goes through `Effects` into the ledger. Error texts hold the
-vendor's words, never a credential.
+A connector reads the record's present values where a write mode asks for them, and writes in as few calls as the
+vendor allows. It keeps no state of its own: what must be remembered goes through `Effects` into the ledger. Error
+texts hold the vendor's words, never a credential.
 """
 
 from collections.abc import Mapping, Sequence
@@ -97,7 +97,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What happened to one record; `fields` are the names that were really written (none: nothing was left to write)."""
+    """What happened to one record; `fields` are the names really written (none: nothing was left to write)."""
 
     object: str
     external_id: str

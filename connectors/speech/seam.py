@@ -1,7 +1,7 @@
 """The seam to speech recognition: a recording in, what was said out.
 
-Errors: `NotAudio` (the bytes cannot be transcribed, ever), `SpeechQuota` (wait, the vendor is full), `SpeechUnavailable`
-(a passing fault), `SpeechMisconfigured` (region, model or permission is wrong: nothing will work until it is mended).
+Errors: `NotAudio` (the bytes cannot be transcribed, ever), `SpeechQuota` (wait, the vendor is full),
+`SpeechUnavailable` (a passing fault), `SpeechMisconfigured` (region, model or permission is wrong: nothing will work until it is mended).
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -73,7 +73,7 @@ class SpeechToText(Protocol):
     async def recognize(
         self, audio: AsyncIterator[bytes], *, languages: Sequence[str] = ("auto",), location: str | None = None
     ) -> Recognition:
-        """Transcribe a recording that is handed over in chunks; never holds more of it than the vendor's limits force."""
+        """Transcribe a recording handed over in chunks; never holds more of it than the vendor's limits force."""
         ...
 
     async def close(self) -> None:

@@ -226,7 +226,7 @@ class Store(Protocol):
         ...
 
     async def similar_requests(self, scope: Scope, vector: Sequence[float], k: int = 10) -> Sequence[Similar]:
-        """The k nearest requests of the tenant by cosine distance, exact. `Invalid` for a zero or wrong-length vector."""
+        """The k nearest requests by cosine distance, exact. `Invalid` for a zero or wrong-length vector."""
         ...
 
     # paid results --------------------------------------------------------------------------------------------------
