@@ -1,7 +1,8 @@
 """The seam to speech recognition: a recording in, what was said out.
 
 Errors: `NotAudio` (the bytes cannot be transcribed, ever), `SpeechQuota` (wait, the vendor is full),
-`SpeechUnavailable` (a passing fault), `SpeechMisconfigured` (region, model or permission is wrong: nothing will work until it is mended).
+`SpeechUnavailable` (a passing fault), `SpeechMisconfigured` (region, model or permission is wrong: nothing will work
+until it is mended).
 """
 
 from collections.abc import AsyncIterator, Sequence

@@ -30,7 +30,7 @@ D = TypeVar("D", bound=Document)
 
 
 class HandlerError(Exception):
-    """The root; `reason` is a short code for metrics and headers, `detail` a sentence for a person (no personal data)."""
+    """The root; `reason` is a short code for metrics and headers, `detail` a sentence without personal data."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
