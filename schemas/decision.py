@@ -158,6 +158,10 @@ class Decision(Section):
     rule_title: str
     why: str
     """One sentence for a person."""
+    reason: str | None = None
+    """Why it is filtered or held, in the words of the step; null when it is delivered."""
+    notes: tuple[str, ...] = ()
+    """What went wrong on the way here, without personal data: rules that could not be evaluated, steps left out."""
     clauses: tuple[Clause, ...] = ()
     rules_version: Sha256
     """Hash of the rules half of the bundle."""

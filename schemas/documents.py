@@ -10,7 +10,7 @@ of an older one verbatim. Raw bytes travel in `inbound.*` only: later documents 
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -97,6 +97,10 @@ class Transcript(Section):
     """A paid result for the same input was found, so nothing was spent."""
     seconds: float | None = None
 
+    def as_reused(self) -> Self:
+        """The same result found again: nothing was spent."""
+        return self.model_copy(update={"reused": True, "cost_usd": 0.0})
+
 
 class Transcribed(Document):
     """What the transcription daemon publishes to `transcribed`."""
@@ -174,6 +178,10 @@ class Analysis(Section):
     reused: bool = False
     usage: Usage = Usage()
     seconds: float | None = None
+
+    def as_reused(self) -> Self:
+        """The same result found again: nothing was spent."""
+        return self.model_copy(update={"reused": True, "usage": Usage()})
 
 
 class Analyzed(Document):

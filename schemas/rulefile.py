@@ -74,6 +74,13 @@ class UpdateContact(_Step):
     mapping: Slug
 
 
+class MailLine(FileModel):
+    """One line of a mail: a label, and the fact that stands after it; without a value the line is left out."""
+
+    label: Text
+    path: FieldPath
+
+
 class Mail(_Step):
     """Sends one mail for the request, however many revisions it has."""
 
@@ -82,8 +89,8 @@ class Mail(_Step):
     to: tuple[str, ...] = Field(min_length=1)
     """Addresses, or paths such as `office.mailbox`."""
     subject: Text
-    lines: dict[str, FieldPath]
-    """Label to fact."""
+    lines: tuple[MailLine, ...]
+    """A list, because the order of keys does not survive storing."""
     reply_to: FieldPath | None = None
 
 
@@ -135,6 +142,8 @@ class Rule(FileModel):
     """Higher ones are tried first; equal ones in the order of the files."""
     fallback: bool = False
     mode: Literal["live", "shadow"] = "live"
+    on_error: Literal["skip", "hold"] = "skip"
+    """When the condition cannot be evaluated: as if it did not match, or the lead waits for a person."""
     owner: str | None = None
     sla_minutes: float | None = Field(default=None, gt=0)
     valid_from: datetime | None = Field(default=None, alias="from")

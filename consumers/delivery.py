@@ -1,0 +1,131 @@
+"""The delivery daemon: `deliver.*` in, the tenant's CRM, mailbox or API changed once, outcomes and the next order out.
+
+`Delivery.handle` says what becomes of an order before anybody is called (expired, test lead, record mode); the two ways
+of doing it once are in `consumers/effects.py`; what the vendor's refusals mean is in `failures` below.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from connectors.bundles.live import LiveBundles
+from connectors.crm.opening import ConnectorPool
+from connectors.crm.seam import (
+    AuthBroken,
+    ConfigBroken,
+    EffectUnknown,
+    PermanentRefusal,
+    QuotaSpent,
+    RateLimited,
+    Retryable,
+)
+from connectors.secrets.seam import SecretMissing, SecretUnavailable
+from connectors.store.seam import Conflict, Unavailable
+from consumers.clock import Clock
+from consumers.effects import Effector
+from consumers.plan import finished
+from consumers.runtime.failpoints import Failpoints
+from consumers.runtime.seam import DaemonSpec, Failure, Park, Permanent, Publication, Record, RetryAfter
+from schemas.decision import Scope as StepScope
+from schemas.delivery import DeliveryOrder, FinalState, Outcome
+from schemas.tenant import Connector, IntakeBundle
+from schemas.topics import DELIVER
+
+HOUR = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The daemon's handler and the parts it works with."""
+
+    tenants: LiveBundles[IntakeBundle]
+    connectors: ConnectorPool
+    effector: Effector
+    failpoints: Failpoints
+    clock: Clock
+
+    async def handle(self, record: Record[DeliveryOrder]) -> Sequence[Publication]:
+        """One order."""
+        order = record.document
+        tenant = self.tenants.get(order.envelope.tenant_id)
+        if tenant is None:
+            raise Park("unknown_tenant", "no live bundle names this tenant")
+        connector = tenant.connector(order.step.connector_id)
+        if connector is None:
+            raise Park(
+                "unknown_connector",
+                f"the tenant has no connector {order.step.connector_id} any more",
+                connector_id=order.step.connector_id,
+            )
+        early = self._without_calling(order, connector)
+        if early is not None:
+            state, reason = early
+            return finished(order, record.json, state, reason, self.clock())
+        with failures(order, connector):
+            crm = await self.connectors.get(tenant, connector)
+            if order.step.scope is StepScope.RECORD:
+                done = await self.effector.write_records(order, crm)
+            else:
+                done = await self.effector.send_once(order, crm)
+        self.failpoints.hit("after_done_before_continuation")
+        return finished(
+            order, record.json, done.state, done.reason, self.clock(), remote_ids=done.remote_ids, url=done.url
+        )
+
+    def _without_calling(self, order: DeliveryOrder, connector: Connector) -> tuple[FinalState, str] | None:
+        expires = order.step.expires_at
+        if expires is not None and expires <= self.clock():
+            return FinalState.EXPIRED, f"the step was to be done by {expires.isoformat()}"
+        if order.envelope.test and not connector.accept_test:
+            return FinalState.RECORDED, f"test lead: connector {connector.id} does not take test leads"
+        if connector.mode == "record":
+            return FinalState.RECORDED, f"connector {connector.id} is in record mode: nothing was sent"
+        return None
+
+
+@contextmanager
+def failures(order: DeliveryOrder, connector: Connector) -> Iterator[None]:
+    """What becomes of the order when the connector, the secret or the store fails."""
+    give_up = order.step.give_up_after_hours * HOUR
+    name = connector.id
+    try:
+        yield
+    except PermanentRefusal as error:
+        raise Permanent("crm_refused", f"{name}: {error}") from error
+    except RateLimited as error:
+        raise RetryAfter("crm_rate_limited", f"{name}: {error}", delay=error.delay, give_up_after=give_up) from error
+    except (Retryable, EffectUnknown) as error:
+        raise RetryAfter("crm_unavailable", f"{name}: {error}", delay=10.0, give_up_after=give_up) from error
+    except QuotaSpent as error:
+        raise Park("crm_quota", f"{name}: {error}", connector_id=name, due=error.until) from error
+    except AuthBroken as error:
+        raise Park("crm_auth_broken", f"{name}: {error}", connector_id=name) from error
+    except ConfigBroken as error:
+        raise Park("crm_config_broken", f"{name}: {error}", connector_id=name) from error
+    except SecretMissing as error:
+        raise Park("secret_missing", f"{name}: {error}", connector_id=name) from error
+    except SecretUnavailable as error:
+        raise RetryAfter("secret_unavailable", f"{name}: {error}", delay=10.0) from error
+    except (Conflict, Unavailable) as error:
+        raise RetryAfter("ledger_unavailable", f"{type(error).__name__}", delay=10.0) from error
+
+
+def spec(handler: Delivery, kinds: Sequence[str] = ()) -> DaemonSpec[DeliveryOrder]:
+    """The daemon, for all connector kinds or for some."""
+
+    def on_dead(record: Record[DeliveryOrder], failure: Failure) -> Sequence[Publication]:
+        reason = failure.detail or failure.reason
+        return finished(record.document, record.json, FinalState.DEAD, reason, handler.clock())
+
+    taken = {topic for kind, topic in DELIVER.items() if not kinds or kind.value in kinds}
+    return DaemonSpec(
+        name="delivery" if not kinds else f"delivery-{'-'.join(sorted(kinds))}",
+        description="Puts leads into the tenants' CRMs, mailboxes and APIs, once.",
+        topics=dict.fromkeys(sorted(taken), DeliveryOrder),
+        publishes={**dict.fromkeys(sorted(DELIVER.values()), DeliveryOrder), "outcomes": Outcome},
+        handler=handler.handle,
+        on_dead=on_dead,
+        ordered_by_key=True,
+        slots=200,
+        handler_timeout=90.0,
+    )

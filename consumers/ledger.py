@@ -1,0 +1,161 @@
+"""The delivery ledger's rules: which fields may still be written, and one effect per order.
+
+Records: the ledger keeps, per written field, the revision and phase that wrote it; a field is written only by a newer
+one. What the same revision and phase has written already is done, not superseded: it is only told again.
+Effects without upsert: claim, `sent` just before the first byte, `done`; an effect of unknown end is looked up first.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from connectors.crm.seam import Record, Written
+from connectors.store.seam import Claim, Conflict, FieldState, Scope, Store, Target
+from consumers.runtime.seam import RetryAfter
+from schemas import codec, identity
+from schemas.decision import FieldWrite, RecordWrite, Ticket
+from schemas.envelope import Phase
+
+PHASES = {Phase.RECEIVED: 0, Phase.ANALYZED: 1, Phase.OTHER: 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a step may do to one record: fields to write, and whether this very step has written some before."""
+
+    target: Target
+    asked: RecordWrite
+    write: tuple[FieldWrite, ...]
+    written_before: bool
+
+    def record(self, remote_id: str | None = None) -> Record:
+        """The record as the connector gets it."""
+        return Record(
+            object=self.asked.object,
+            external_id=self.asked.external_id,
+            fields=self.write,
+            associate_with=self.asked.associate_with,
+            ours={name: state.value_hash for name, state in self.target.fields.items()},
+            remote_id=remote_id or self.target.remote_id,
+        )
+
+
+def select(target: Target, asked: RecordWrite, revision: str, phase: Phase) -> Selection:
+    """Leave out the fields that a newer revision, or a later phase of this one, has written."""
+    mine = (revision, PHASES[phase])
+    write: list[FieldWrite] = []
+    before = False
+    for wanted in asked.fields:
+        state = target.fields.get(wanted.name)
+        theirs = (state.revision, PHASES[Phase(state.phase)]) if state else None
+        if theirs is None or theirs < mine:
+            write.append(wanted)
+        elif theirs == mine:
+            before = True
+    return Selection(target=target, asked=asked, write=tuple(write), written_before=before)
+
+
+def after_writing(target: Target, asked: RecordWrite, written: Written, revision: str, phase: Phase) -> Target:
+    """The ledger row after a write; a field that somebody newer has written meanwhile stays theirs."""
+    mine = (revision, PHASES[phase])
+    values = {f.name: f.value for f in asked.fields}
+    fields = dict(target.fields)
+    for name in written.fields:
+        state = fields.get(name)
+        if name in values and (state is None or (state.revision, PHASES[Phase(state.phase)]) <= mine):
+            fields[name] = FieldState(revision=revision, phase=phase.value, value_hash=codec.digest(values[name]))
+    return replace(target, remote_id=written.remote_id or target.remote_id, fields=fields)
+
+
+def with_tickets(value: Any, tickets: Iterable[Ticket]) -> Any:
+    """A resolved value in which `{"$ticket": POOL}` is replaced by the member that was drawn."""
+    members = {ticket.pool: ticket.member for ticket in tickets}
+    if isinstance(value, Mapping):
+        if set(value) == {"$ticket"}:
+            return members.get(str(value["$ticket"]))
+        return {key: with_tickets(inner, tickets) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [with_tickets(inner, tickets) for inner in value]
+    return value
+
+
+@dataclass(slots=True)
+class Leases:
+    """One writer at a time for a record that several requests share (the person): within this process by a lock,
+    between processes by a lease in the store."""
+
+    store: Store
+    owner: str
+    seconds: float
+    patience: float = 3.0
+    _locks: dict[str, tuple[asyncio.Lock, int]] = field(default_factory=dict)
+
+    @contextlib.asynccontextmanager
+    async def held(self, scope: Scope, *parts: str) -> AsyncIterator[None]:
+        """Hold the lease named by `parts`; RetryAfter when another process keeps it longer than we wait."""
+        lease_id = identity.derive("lease", scope.tenant_id, *parts)
+        lock, users = self._locks.get(lease_id, (asyncio.Lock(), 0))
+        self._locks[lease_id] = (lock, users + 1)
+        try:
+            async with lock:
+                claim = await self._claimed(scope, lease_id)
+                try:
+                    yield
+                finally:
+                    with contextlib.suppress(Conflict):
+                        await self.store.release_order(scope, claim, self.owner)
+        finally:
+            lock, users = self._locks[lease_id]
+            if users == 1:
+                del self._locks[lease_id]
+            else:
+                self._locks[lease_id] = (lock, users - 1)
+
+    async def _claimed(self, scope: Scope, lease_id: str) -> Claim:
+        deadline = asyncio.get_running_loop().time() + self.patience
+        while True:
+            claim = await self.store.claim_order(scope, lease_id, self.owner, self.seconds)
+            if claim.mine:
+                return claim
+            if asyncio.get_running_loop().time() >= deadline:
+                raise RetryAfter("record_busy", "another process is writing this record", delay=10.0)
+            await asyncio.sleep(0.2)
+
+
+@dataclass(slots=True)
+class LedgerEffects:
+    """The ledger as a connector sees it, for one claimed order."""
+
+    store: Store
+    scope: Scope
+    claim: Claim
+    owner: str
+
+    @property
+    def known(self) -> Mapping[str, str]:
+        """Parts that earlier attempts finished."""
+        return self.claim.parts
+
+    async def sending(self) -> None:
+        """`claimed` to `sent`, once."""
+        if self.claim.state == "claimed":
+            self.claim = await self.store.mark_sent(self.scope, self.claim, self.owner)
+
+    async def remember(self, part: str, remote_id: str) -> None:
+        """Keep a remote id."""
+        self.claim = await self.store.remember_part(self.scope, self.claim, self.owner, part, remote_id)
+
+
+@dataclass(frozen=True, slots=True)
+class NoEffects:
+    """For writes that need no claim: upserts, and updates by a known id."""
+
+    known: Mapping[str, str] = field(default_factory=dict)
+
+    async def sending(self) -> None:
+        """Nothing to note."""
+
+    async def remember(self, part: str, remote_id: str) -> None:
+        """Nothing to note: the target's row keeps the id."""

@@ -1,0 +1,176 @@
+"""The recorder daemon: reads every stage and keeps the tenant's requests, arrivals and final states in the store.
+
+It owns the accounting: an event that arrives a second time is counted as `duplicate`, and every final state is kept
+once per (event, phase, step). It promises that the store's rows are the same whatever order the records come in.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from connectors.recordings.seam import ObjectMissing, Objects
+from connectors.store.seam import Arrival, RequestRow, Scope, Store
+from consumers.clock import Clock
+from consumers.publishing import outcome
+from consumers.runtime.seam import DaemonSpec, Place, Publication, Record
+from schemas import headers, topics
+from schemas.decision import Decided
+from schemas.delivery import FinalState, Outcome
+from schemas.documents import Analyzed, Document, Inbound, Transcribed
+from schemas.envelope import Envelope, Phase
+from schemas.lead import Lead
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """The daemon's handler and the parts it works with."""
+
+    store: Store
+    objects: Objects
+    clock: Clock
+
+    async def handle(self, record: Record[Document]) -> Sequence[Publication]:
+        """One record of any stage."""
+        document = record.document
+        scope = Scope(document.envelope.tenant_id)
+        match document:
+            case Inbound():
+                return await self._arrived(scope, record, document)
+            case Transcribed():
+                await self.store.merge_request(scope, transcribed_row(document))
+            case Analyzed():
+                await self.store.merge_request(scope, await self._analyzed_row(scope, document))
+            case Decided():
+                tags = document.decision.tags
+                if tags:
+                    row = _row(document.envelope, semantic_tags=tags)
+                    await self.store.merge_request(scope, row)
+            case Outcome():
+                await self.store.put_outcome(scope, document)
+        return ()
+
+    async def _arrived(self, scope: Scope, record: Record[Document], document: Inbound) -> Sequence[Publication]:
+        place, envelope = first_place(record), document.envelope
+        await self.store.merge_request(scope, inbound_row(document))
+        first = await self.store.record_arrival(
+            scope,
+            Arrival(
+                event_id=envelope.event_id,
+                request_id=envelope.request_id,
+                topic=place.topic,
+                partition=place.partition,
+                offset=place.offset,
+                source=envelope.source,
+                event_kind=envelope.event_kind,
+                received_at=envelope.received_at,
+            ),
+        )
+        if first:
+            return ()
+        return (
+            outcome(
+                record.json["envelope"],
+                phase=Phase.RECEIVED,
+                state=FinalState.DUPLICATE,
+                reason="the same event arrived before; it has one effect",
+                at=self.clock(),
+                step_id=f"arrival:{place.topic}/{place.partition}/{place.offset}",
+            ),
+        )
+
+    async def _analyzed_row(self, scope: Scope, document: Analyzed) -> RequestRow:
+        analysis, envelope = document.analysis, document.envelope
+        vector: list[float] | None = None
+        if analysis.embedding is not None:
+            try:
+                packed = await self.objects.get(scope.tenant_id, analysis.embedding.ref)
+                vector = [float(v) for v in np.frombuffer(packed, dtype="<f4")]
+            except ObjectMissing:
+                vector = None  # the row goes without; the reference stays in ai_analysis
+        now = self.clock()
+        return _row(
+            envelope,
+            ai_analysis=analysis.model_dump(mode="json"),
+            lead_score=analysis.lead_score,
+            spam_likelihood=analysis.spam_likelihood,
+            sentiment_score=analysis.sentiment_score,
+            content_embedding=vector,
+            semantic_tags=analysis.tags or None,
+            gemini_model_used=analysis.model,
+            processing_time_ms=max(0, round((now - envelope.received_at).total_seconds() * 1000)),
+            processed_at=now,
+        )
+
+
+def first_place(record: Record[Document]) -> Place:
+    """Where the record lay before any retry: a record that comes back through a retry topic is the same arrival."""
+    topic = record.headers.get(headers.FAILURE_TOPIC)
+    partition = record.headers.get(headers.FAILURE_PARTITION)
+    offset = record.headers.get(headers.FAILURE_OFFSET)
+    if topic is None or partition is None or offset is None:
+        return record.place
+    return Place(topic=topic, partition=int(partition), offset=int(offset))
+
+
+def inbound_row(document: Inbound) -> RequestRow:
+    """What the webhook itself says of the request."""
+    envelope, lead = document.envelope, document.lead
+    call = lead.call
+    return _row(
+        envelope,
+        contact_id=envelope.contact_id,
+        communication_mode=envelope.mode.value,
+        source=envelope.source,
+        test=envelope.test,
+        caller_name=lead.name or _full_name(lead),
+        caller_phone=lead.phone,
+        caller_email=lead.email,
+        call_id=call.call_id if call else None,
+        recording_url=call.recording_url if call else None,
+        audio_duration_seconds=call.duration_seconds if call else None,
+        replaces=envelope.replaces,
+        received_at=envelope.received_at,
+    )
+
+
+def transcribed_row(document: Transcribed) -> RequestRow:
+    """What the transcript adds."""
+    transcript = document.transcript
+    return _row(
+        document.envelope,
+        transcription_data=transcript.model_dump(mode="json"),
+        audio_duration_seconds=transcript.audio_seconds,
+        speech_model_used=transcript.model,
+    )
+
+
+def _row(envelope: Envelope, **facts: Any) -> RequestRow:
+    return RequestRow(
+        request_id=envelope.request_id, office_id=envelope.office_id, revision=envelope.revision.key(), **facts
+    )
+
+
+def _full_name(lead: Lead) -> str | None:
+    return " ".join(part for part in (lead.first_name, lead.last_name) if part) or None
+
+
+def spec(handler: Recorder) -> DaemonSpec[Document]:
+    """The daemon."""
+    inbound = (topics.INBOUND_CALLS, topics.INBOUND_MESSAGES)
+    return DaemonSpec(
+        name="recorder",
+        description="Keeps requests, arrivals and final states in the store.",
+        topics={
+            **dict.fromkeys((*inbound, *map(topics.overflow, inbound)), Inbound),
+            topics.TRANSCRIBED: Transcribed,
+            topics.ANALYZED: Analyzed,
+            topics.DECIDED: Decided,
+            topics.OUTCOMES: Outcome,
+        },
+        publishes={topics.OUTCOMES: Outcome},
+        handler=handler.handle,
+        slots=100,
+        handler_timeout=60.0,
+    )

@@ -1,0 +1,132 @@
+"""The routing daemon: decides what becomes of an event, once per phase, and starts the plan.
+
+`inbound.*` is decided in the phase `received`, `analyzed` in the phase `analyzed`. The decision is put into the store
+if absent, with its tickets, and what the store holds is published: a re-run after a crash cannot choose another way.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from connectors.bundles.live import LiveBundles
+from connectors.store.seam import Parked, Scope, Store
+from consumers.clock import Clock
+from consumers.plan import first_order
+from consumers.publishing import outcome, publication
+from consumers.runtime.seam import DaemonSpec, Failure, Park, Publication, Record
+from rules.decide import CompiledRules, decide
+from schemas import identity, topics
+from schemas.decision import Action, Decided, Decision
+from schemas.delivery import DeliveryOrder, FinalState, Outcome
+from schemas.documents import Analyzed, Document, Inbound, grow
+from schemas.envelope import Phase
+from schemas.tenant import IntakeBundle
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """The daemon's handler and the parts it works with."""
+
+    tenants: LiveBundles[IntakeBundle]
+    rules: LiveBundles[CompiledRules]
+    store: Store
+    clock: Clock
+
+    async def handle(self, record: Record[Document]) -> Sequence[Publication]:
+        """One event in one phase."""
+        document = record.document
+        envelope = document.envelope
+        if isinstance(document, Inbound) and document.unparsed is not None:
+            raise Park("unparsed", document.unparsed.reason)
+        phase = Phase.RECEIVED if isinstance(document, Inbound) else Phase.ANALYZED
+        tenant, rules = self.tenants.get(envelope.tenant_id), self.rules.get(envelope.tenant_id)
+        if tenant is None or rules is None:
+            raise Park("unknown_tenant", "no live bundle names this tenant")
+        proposal = decide(rules, tenant, record.json, phase)
+        if proposal is None:
+            return (self._ended(record, phase, FinalState.FILTERED, f"the tenant has no rules of phase {phase}"),)
+        scope = Scope(envelope.tenant_id)
+        decision = await self.store.put_decision_if_absent(scope, proposal.decision, proposal.draws)
+        grown = grow(record.json, decision=decision)
+        published = publication(topics.DECIDED, Decided, envelope, grown)
+        return (published, *await self._begun(record, decision))
+
+    async def _begun(self, record: Record[Document], decision: Decision) -> Sequence[Publication]:
+        if decision.action is Action.HOLD:
+            await self._hold(record, decision)
+            return ()
+        if decision.action is Action.FILTER:
+            reason = f"rule {decision.rule_id}: {decision.why}"
+            return (self._ended(record, decision.phase, FinalState.FILTERED, reason, decision),)
+        if not decision.steps:
+            reason = f"rule {decision.rule_id} has nothing to deliver"
+            return (self._ended(record, decision.phase, FinalState.RECORDED, reason, decision),)
+        return first_order(record.json["envelope"], decision)
+
+    async def _hold(self, record: Record[Document], decision: Decision) -> None:
+        envelope = record.document.envelope
+        await self.store.park(
+            Scope(envelope.tenant_id),
+            Parked(
+                park_id=identity.derive("hold", decision.decision_id),
+                stage="routing",
+                reason="held_by_rule",
+                detail=f"rule {decision.rule_id}: {decision.why}",
+                event_id=envelope.event_id,
+                request_id=envelope.request_id,
+                topic=record.place.topic,
+                record=record.value,
+                headers=tuple((name, value) for name, value in record.headers.raw if value is not None),
+            ),
+        )
+
+    def _ended(
+        self,
+        record: Record[Document],
+        phase: Phase,
+        state: FinalState,
+        reason: str,
+        decision: Decision | None = None,
+    ) -> Publication:
+        return outcome(
+            record.json["envelope"],
+            phase=phase,
+            state=state,
+            reason=reason,
+            at=self.clock(),
+            generation=decision.generation if decision else 0,
+            rule_id=decision.rule_id if decision else None,
+        )
+
+
+def spec(handler: Routing) -> DaemonSpec[Document]:
+    """The daemon."""
+
+    def on_dead(record: Record[Document], failure: Failure) -> Sequence[Publication]:
+        phase = Phase.RECEIVED if isinstance(record.document, Inbound) else Phase.ANALYZED
+        return (
+            outcome(
+                record.json["envelope"],
+                phase=phase,
+                state=FinalState.DEAD,
+                reason=f"routing: {failure.reason}",
+                at=handler.clock(),
+            ),
+        )
+
+    inbound = (topics.INBOUND_CALLS, topics.INBOUND_MESSAGES)
+    return DaemonSpec(
+        name="routing",
+        description="Decides by each tenant's rules what becomes of a lead, once per phase.",
+        topics={
+            **dict.fromkeys((*inbound, *map(topics.overflow, inbound)), Inbound),
+            topics.ANALYZED: Analyzed,
+        },
+        publishes={
+            topics.DECIDED: Decided,
+            **dict.fromkeys(sorted(topics.DELIVER.values()), DeliveryOrder),
+            topics.OUTCOMES: Outcome,
+        },
+        handler=handler.handle,
+        on_dead=on_dead,
+        handler_timeout=60.0,
+    )
