@@ -50,5 +50,7 @@ class ConnectionSettings(BaseSettings):
     recordings_hosts: tuple[str, ...] = ()
     """host[:port] that recordings may be fetched from over plain HTTP besides the tenant's own (a sandbox)."""
 
+    lease_seconds: float = Field(default=30.0, gt=1)
+    """How long a claim on an effect is kept; vendors' deadlines lie inside it, and after a crash it must run out."""
     connect_timeout_seconds: float = Field(default=3.0, gt=0)
     read_timeout_seconds: float = Field(default=15.0, gt=0)

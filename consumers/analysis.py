@@ -14,9 +14,9 @@ from connectors.bundles.live import LiveBundles
 from connectors.llm.seam import LanguageModel, LlmMisconfigured, LlmQuota, LlmUnavailable, Prompt, TokenUsage
 from connectors.recordings.seam import Objects
 from connectors.store.seam import Scope, Store
-from consumers.clock import Clock
 from consumers.paid import paid_once
 from consumers.publishing import outcome, publication
+from consumers.runtime.clock import Clock
 from consumers.runtime.seam import DaemonSpec, Failure, Park, Publication, Record, RetryAfter
 from consumers.scoring import (
     PROMPT_VERSION,
@@ -64,7 +64,7 @@ class AnalysisDaemon:
                     phase=Phase.ANALYZED,
                     state=FinalState.SUPERSEDED,
                     reason=f"{envelope.event_kind}: more is sure to follow, that will be analyzed",
-                    at=self.clock(),
+                    at=self.clock.now(),
                 ),
             )
         tenant = self.tenants.get(envelope.tenant_id)
@@ -205,7 +205,7 @@ def spec(handler: AnalysisDaemon) -> DaemonSpec[Document]:
                 phase=Phase.ANALYZED,
                 state=FinalState.DEAD,
                 reason=f"analysis: {failure.reason}",
-                at=handler.clock(),
+                at=handler.clock.now(),
             ),
         )
 

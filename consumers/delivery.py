@@ -19,11 +19,11 @@ from connectors.crm.seam import (
     RateLimited,
     Retryable,
 )
-from connectors.secrets.seam import SecretMissing, SecretUnavailable
+from connectors.secrets.seam import SecretMissing, Secrets, SecretUnavailable
 from connectors.store.seam import Conflict, Unavailable
-from consumers.clock import Clock
 from consumers.effects import Effector
 from consumers.plan import finished
+from consumers.runtime.clock import Clock
 from consumers.runtime.failpoints import Failpoints
 from consumers.runtime.seam import DaemonSpec, Failure, Park, Permanent, Publication, Record, RetryAfter
 from schemas.decision import Scope as StepScope
@@ -40,6 +40,7 @@ class Delivery:
 
     tenants: LiveBundles[IntakeBundle]
     connectors: ConnectorPool
+    secrets: Secrets
     effector: Effector
     failpoints: Failpoints
     clock: Clock
@@ -60,21 +61,22 @@ class Delivery:
         early = self._without_calling(order, connector)
         if early is not None:
             state, reason = early
-            return finished(order, record.json, state, reason, self.clock())
+            return finished(order, record.json, state, reason, self.clock.now())
         with failures(order, connector):
-            crm = await self.connectors.get(tenant, connector)
-            if order.step.scope is StepScope.RECORD:
-                done = await self.effector.write_records(order, crm)
-            else:
-                done = await self.effector.send_once(order, crm)
+            secret = await self.secrets.get(tenant.tenant, connector.secret) if connector.secret else None
+            async with self.connectors.using(tenant.tenant, connector, secret) as crm:
+                if order.step.scope is StepScope.RECORD:
+                    done = await self.effector.write_records(order, crm)
+                else:
+                    done = await self.effector.send_once(order, crm)
         self.failpoints.hit("after_done_before_continuation")
         return finished(
-            order, record.json, done.state, done.reason, self.clock(), remote_ids=done.remote_ids, url=done.url
+            order, record.json, done.state, done.reason, self.clock.now(), remote_ids=done.remote_ids, url=done.url
         )
 
     def _without_calling(self, order: DeliveryOrder, connector: Connector) -> tuple[FinalState, str] | None:
         expires = order.step.expires_at
-        if expires is not None and expires <= self.clock():
+        if expires is not None and expires <= self.clock.now():
             return FinalState.EXPIRED, f"the step was to be done by {expires.isoformat()}"
         if order.envelope.test and not connector.accept_test:
             return FinalState.RECORDED, f"test lead: connector {connector.id} does not take test leads"
@@ -115,7 +117,7 @@ def spec(handler: Delivery, kinds: Sequence[str] = ()) -> DaemonSpec[DeliveryOrd
 
     def on_dead(record: Record[DeliveryOrder], failure: Failure) -> Sequence[Publication]:
         reason = failure.detail or failure.reason
-        return finished(record.document, record.json, FinalState.DEAD, reason, handler.clock())
+        return finished(record.document, record.json, FinalState.DEAD, reason, handler.clock.now())
 
     taken = {topic for kind, topic in DELIVER.items() if not kinds or kind.value in kinds}
     return DaemonSpec(

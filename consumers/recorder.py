@@ -12,8 +12,8 @@ import numpy as np
 
 from connectors.recordings.seam import ObjectMissing, Objects
 from connectors.store.seam import Arrival, RequestRow, Scope, Store
-from consumers.clock import Clock
 from consumers.publishing import outcome
+from consumers.runtime.clock import Clock
 from consumers.runtime.seam import DaemonSpec, Place, Publication, Record
 from schemas import headers, topics
 from schemas.decision import Decided
@@ -75,7 +75,7 @@ class Recorder:
                 phase=Phase.RECEIVED,
                 state=FinalState.DUPLICATE,
                 reason="the same event arrived before; it has one effect",
-                at=self.clock(),
+                at=self.clock.now(),
                 step_id=f"arrival:{place.topic}/{place.partition}/{place.offset}",
             ),
         )
@@ -89,7 +89,7 @@ class Recorder:
                 vector = [float(v) for v in np.frombuffer(packed, dtype="<f4")]
             except ObjectMissing:
                 vector = None  # the row goes without; the reference stays in ai_analysis
-        now = self.clock()
+        now = self.clock.now()
         return _row(
             envelope,
             ai_analysis=analysis.model_dump(mode="json"),

@@ -7,27 +7,26 @@ if absent, with its tickets, and what the store holds is published: a re-run aft
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from connectors.bundles.live import LiveBundles
-from connectors.store.seam import Parked, Scope, Store
-from consumers.clock import Clock
+from connectors.store.seam import Draw, Parked, Scope, Store
 from consumers.plan import first_order
 from consumers.publishing import outcome, publication
+from consumers.rulesets import RuleSets
+from consumers.runtime.clock import Clock
 from consumers.runtime.seam import DaemonSpec, Failure, Park, Publication, Record
-from rules.decide import CompiledRules, decide
+from rules.decide import decide
+from rules.facts import facts_of
 from schemas import identity, topics
 from schemas.decision import Action, Decided, Decision
 from schemas.delivery import DeliveryOrder, FinalState, Outcome
 from schemas.documents import Analyzed, Document, Inbound, grow
 from schemas.envelope import Phase
-from schemas.tenant import IntakeBundle
 
 
 @dataclass(frozen=True, slots=True)
 class Routing:
     """The daemon's handler and the parts it works with."""
 
-    tenants: LiveBundles[IntakeBundle]
-    rules: LiveBundles[CompiledRules]
+    rules: RuleSets
     store: Store
     clock: Clock
 
@@ -38,14 +37,14 @@ class Routing:
         if isinstance(document, Inbound) and document.unparsed is not None:
             raise Park("unparsed", document.unparsed.reason)
         phase = Phase.RECEIVED if isinstance(document, Inbound) else Phase.ANALYZED
-        tenant, rules = self.tenants.get(envelope.tenant_id), self.rules.get(envelope.tenant_id)
-        if tenant is None or rules is None:
+        rules = self.rules.get(envelope.tenant_id)
+        if rules is None:
             raise Park("unknown_tenant", "no live bundle names this tenant")
-        proposal = decide(rules, tenant, record.json, phase)
-        if proposal is None:
+        if not rules.decides(phase):
             return (self._ended(record, phase, FinalState.FILTERED, f"the tenant has no rules of phase {phase}"),)
-        scope = Scope(envelope.tenant_id)
-        decision = await self.store.put_decision_if_absent(scope, proposal.decision, proposal.draws)
+        proposal = decide(rules, facts_of(record.json, rules.intake), record.json, phase)
+        draws = [Draw(pool=d.pool, order_id=d.order_id, members=d.members) for d in proposal.draws]
+        decision = await self.store.put_decision_if_absent(Scope(envelope.tenant_id), proposal.decision, draws)
         grown = grow(record.json, decision=decision)
         published = publication(topics.DECIDED, Decided, envelope, grown)
         return (published, *await self._begun(record, decision))
@@ -55,7 +54,7 @@ class Routing:
             await self._hold(record, decision)
             return ()
         if decision.action is Action.FILTER:
-            reason = f"rule {decision.rule_id}: {decision.why}"
+            reason = f"rule {decision.rule_id}: {decision.reason or decision.why}"
             return (self._ended(record, decision.phase, FinalState.FILTERED, reason, decision),)
         if not decision.steps:
             reason = f"rule {decision.rule_id} has nothing to deliver"
@@ -70,7 +69,7 @@ class Routing:
                 park_id=identity.derive("hold", decision.decision_id),
                 stage="routing",
                 reason="held_by_rule",
-                detail=f"rule {decision.rule_id}: {decision.why}",
+                detail=f"rule {decision.rule_id}: {decision.reason or decision.why}",
                 event_id=envelope.event_id,
                 request_id=envelope.request_id,
                 topic=record.place.topic,
@@ -92,7 +91,7 @@ class Routing:
             phase=phase,
             state=state,
             reason=reason,
-            at=self.clock(),
+            at=self.clock.now(),
             generation=decision.generation if decision else 0,
             rule_id=decision.rule_id if decision else None,
         )
@@ -109,7 +108,7 @@ def spec(handler: Routing) -> DaemonSpec[Document]:
                 phase=phase,
                 state=FinalState.DEAD,
                 reason=f"routing: {failure.reason}",
-                at=handler.clock(),
+                at=handler.clock.now(),
             ),
         )
 

@@ -27,9 +27,9 @@ from connectors.speech.seam import (
 )
 from connectors.store.seam import Scope, Store
 from consumers.audio import SpooledAudio, spooled
-from consumers.clock import Clock
 from consumers.paid import paid_once
 from consumers.publishing import outcome, publication
+from consumers.runtime.clock import Clock
 from consumers.runtime.seam import DaemonSpec, Failure, Park, Publication, Record, RetryAfter
 from schemas import codec, topics
 from schemas.delivery import FinalState, Outcome
@@ -66,7 +66,7 @@ class Transcription:
                     phase=Phase.ANALYZED,
                     state=FinalState.SUPERSEDED,
                     reason=f"{envelope.event_kind}: the call is still running, its end will be analyzed",
-                    at=self.clock(),
+                    at=self.clock.now(),
                 ),
             )
         tenant = self.tenants.get(envelope.tenant_id)
@@ -166,7 +166,7 @@ def spec(handler: Transcription) -> DaemonSpec[Inbound]:
                 phase=Phase.ANALYZED,
                 state=FinalState.DEAD,
                 reason=f"transcription: {failure.reason}",
-                at=handler.clock(),
+                at=handler.clock.now(),
             ),
         )
 

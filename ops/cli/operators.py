@@ -1,0 +1,133 @@
+"""`leadbus ops` and `leadbus chaos`: outages, and making them happen."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ops.cli.answers import Exit, fail, write_json
+from ops.cli.running import DaemonName
+
+app = typer.Typer(help="Operators: topics, parked records.", no_args_is_help=True)
+chaos_app = typer.Typer(help="Fault runs: kill parts and show that nothing is lost or doubled.", no_args_is_help=True)
+
+Bootstrap = Annotated[str, typer.Option("--kafka", envvar="LEADBUS_KAFKA_BOOTSTRAP", help="host:port of the brokers.")]
+Prefix = Annotated[str, typer.Option("--prefix", envvar="LEADBUS_TOPIC_PREFIX", help="Prefix of the topics' names.")]
+StoreUrl = Annotated[str, typer.Option("--store", envvar="LEADBUS_STORE_URL", help="spanner://… or sqlite:///…")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.callback()
+def _group() -> None:
+    """Operators: topics, parked records."""
+
+
+@app.command()
+def topics(
+    kafka: Bootstrap,
+    create: Annotated[bool, typer.Option("--create", help="Create the topics that are missing.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only look (the default).")] = False,
+    prefix: Prefix = "",
+    replication: Annotated[int, typer.Option(min=1, envvar="LEADBUS_REPLICATION", help="Copies of each record.")] = 3,
+    as_json: AsJson = False,
+) -> None:
+    """Check every topic's partitions and limits against the table, or create what is missing. Exit code 1 on findings.
+
+    Example: `leadbus ops topics --create --kafka localhost:9092 --replication 1`
+    """
+    from ops.topics import TopicsUnreachable, check_topics, create_topics
+
+    if create and check:
+        fail("say --create or --check, not both", Exit.USAGE)
+    try:
+        created = create_topics(kafka, prefix=prefix, replication=replication) if create else []
+        findings = check_topics(kafka, prefix=prefix)
+    except TopicsUnreachable as error:
+        fail(str(error))
+    if as_json:
+        write_json({"created": created, "findings": findings}, None)
+    else:
+        for name in created:
+            typer.echo(f"created {name}")
+        for finding in findings:
+            typer.echo(finding)
+        typer.echo("every topic is as it should be" if not findings else f"{len(findings)} findings")
+    raise typer.Exit(Exit.FINDINGS if findings else Exit.FINE)
+
+
+@app.command()
+def parked(
+    store: StoreUrl,
+    tenant: Annotated[str | None, typer.Option(help="Only this tenant.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what waits for a person, a repaired connector, a budget or a date, oldest first.
+
+    Example: `leadbus ops parked --tenant summit-roofing`
+    """
+    from connectors.store.opening import open_store
+    from connectors.store.seam import Scope, StoreError
+
+    async def work() -> list[dict[str, object]]:
+        opened = open_store(store)
+        try:
+            tenants = [tenant] if tenant else [row.tenant_id for row in await opened.list_tenants()]
+            return [
+                {
+                    "tenant": one,
+                    "park_id": row.park_id,
+                    "stage": row.stage,
+                    "reason": row.reason,
+                    "detail": row.detail,
+                    "connector": row.connector_id,
+                    "request_id": row.request_id,
+                    "parked_at": row.parked_at,
+                    "due": row.due,
+                }
+                for one in tenants
+                for row in await opened.list_parked(Scope(one))
+            ]
+        finally:
+            await opened.close()
+
+    try:
+        rows = asyncio.run(work())
+    except StoreError as error:
+        fail(f"the store cannot be read: {error}")
+    if as_json:
+        write_json({"parked": rows}, None)
+        return
+    for row in rows:
+        typer.echo(f"{row['tenant']}  {row['stage']}  {row['reason']}  {row['detail']}  since {row['parked_at']}")
+    typer.echo(f"{len(rows)} parked")
+
+
+@chaos_app.callback()
+def _chaos_group() -> None:
+    """Fault runs: kill parts and show that nothing is lost or doubled."""
+
+
+@chaos_app.command()
+def kill(
+    daemon: Annotated[list[DaemonName] | None, typer.Option(help="Which daemons; every one when not given.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the result to this file (`-` prints).")
+    ] = None,
+    failpoint: Annotated[
+        str | None, typer.Option(help="Die at this failpoint (name[:nth]) instead of at a random moment.")
+    ] = None,
+) -> None:
+    """kill -9 a daemon in the middle of a demo day, start it again, and compare what ends in the CRMs with an
+    undisturbed day. Exit code 1 when anything was lost, doubled or different.
+
+    Example: `leadbus chaos kill --daemon delivery --failpoint after_vendor_answer_before_done:5`
+    """
+    from rich.console import Console
+
+    from ops.chaos.kill import run_kills
+
+    names = [name.value for name in (daemon or list(DaemonName))]
+    result = asyncio.run(run_kills(Console(stderr=True), names, failpoint=failpoint))
+    write_json(result, json_file)
+    raise typer.Exit(Exit.FINDINGS if result["lost"] or result["duplicates"] or result["different"] else Exit.FINE)

@@ -1,0 +1,71 @@
+"""`leadbus store`: schema migrations, and erasing a tenant."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from ops.cli.answers import Exit, fail, write_json
+
+app = typer.Typer(help="The store: migrations, erasure.", no_args_is_help=True)
+
+StoreUrl = Annotated[str, typer.Option("--store", envvar="LEADBUS_STORE_URL", help="spanner://… or sqlite:///…")]
+
+
+@app.command()
+def migrate(
+    store: StoreUrl,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Apply the migrations that are missing. Running it again changes nothing.
+
+    Example: `leadbus store migrate --store sqlite:///var/leadbus.db`
+    """
+    from connectors.store.opening import open_store
+    from connectors.store.seam import StoreError
+
+    async def work() -> list[str]:
+        opened = open_store(store, create=True)
+        try:
+            return list(await opened.migrate())
+        finally:
+            await opened.close()
+
+    try:
+        applied = asyncio.run(work())
+    except StoreError as error:
+        fail(f"the store cannot be migrated: {error}")
+    if as_json:
+        write_json({"applied": applied}, None)
+    else:
+        typer.echo("\n".join(f"applied {name}" for name in applied) or "nothing to do: the schema is up to date")
+
+
+@app.command()
+def erase(
+    tenant: Annotated[str, typer.Argument(help="The tenant's id.")],
+    store: StoreUrl,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete a tenant with everything kept about it. This cannot be undone.
+
+    Example: `leadbus store erase summit-roofing --yes`
+    """
+    from connectors.store.opening import open_store
+    from connectors.store.seam import StoreError
+
+    if not yes and not typer.confirm(f"Delete everything of tenant {tenant}?"):
+        raise typer.Exit(Exit.USAGE)
+
+    async def work() -> None:
+        opened = open_store(store)
+        try:
+            await opened.erase_tenant(tenant)
+        finally:
+            await opened.close()
+
+    try:
+        asyncio.run(work())
+    except StoreError as error:
+        fail(f"tenant {tenant} cannot be erased: {error}")
+    typer.echo(f"tenant {tenant} is erased")
