@@ -16,7 +16,7 @@ class TopicsUnreachable(Exception):
 def create_topics(bootstrap: str, *, prefix: str = "", replication: int = 3) -> list[str]:
     """Create what is missing; the names created. Raises `TopicsUnreachable`."""
     from confluent_kafka import KafkaException
-    from confluent_kafka.admin import NewTopic
+    from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 
     admin = _admin(bootstrap)
     present = _present(admin, bootstrap)

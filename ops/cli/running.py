@@ -27,6 +27,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(gateway)
     app.command()(consumer)
+    app.command()(api)
     app.command()(config)
 
 
@@ -69,6 +70,25 @@ def consumer(
         fail(settings_fault(error))
     except DaemonBroken as error:
         fail(f"{name.value} stopped: {error}")
+
+
+def api() -> None:
+    """Serve the API and the console until SIGTERM. Settings by LEADBUS_API_* variables and LEADBUS_STORE_URL.
+
+    Example: `LEADBUS_STORE_URL=sqlite:///var/leadbus.db LEADBUS_API_TOKENS_FILE=tokens.json leadbus api`
+    """
+    import os
+
+    from ops.api.serve import serve
+    from ops.api.settings import ApiSettings
+
+    store_url = os.environ.get("LEADBUS_STORE_URL")
+    if not store_url:
+        fail("LEADBUS_STORE_URL is not set: say spanner://PROJECT/INSTANCE/DATABASE or sqlite:///PATH")
+    try:
+        asyncio.run(serve(ApiSettings(), store_url))
+    except ValueError as error:
+        fail(str(error))
 
 
 def config(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:

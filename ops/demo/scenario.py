@@ -15,13 +15,11 @@ from ops.demo.senders import Webhook, calendly, callrail, endpoint_key, form, ta
 
 ROOFING, DENTAL, AGENCY = "summit-roofing", "bright-dental", "northwind-agency"
 COMPANIES = {
-    ROOFING: ("COM" + hashlib.md5(b"summit", usedforsecurity=False).hexdigest(),),
-    DENTAL: (
-        "COM" + hashlib.md5(b"downtown", usedforsecurity=False).hexdigest(),
-        "COM" + hashlib.md5(b"lakeside", usedforsecurity=False).hexdigest(),
-    ),
-    AGENCY: ("COM" + hashlib.md5(b"northwind", usedforsecurity=False).hexdigest(),),
+    ROOFING: ("COM9dc2b4c772648e82af6d2a2853248c46",),
+    DENTAL: ("COMf52af077246881cbe255b33bb50b88f2", "COMea01a34bda77ecc65e3e58aa536dca57"),
+    AGENCY: ("COMe38ae21249f9ac49c1cdd16136948fa3",),
 }
+"""The companies of the example tenants in CallRail, as their tenant.yaml name them."""
 PROPERTIES = {tenant: hashlib.sha1(tenant.encode(), usedforsecurity=False).hexdigest()[:24] for tenant in COMPANIES}
 
 GONE, NOT_AUDIO = "gone", "not-audio"
