@@ -91,12 +91,13 @@ async def _spec(
 async def _transcription(
     stack: Stack, store: FullStore, connections: ConnectionSettings, clock: Clock
 ) -> DaemonSpec[Any]:
-    from connectors.recordings.opening import open_objects, open_recordings
-    from connectors.secrets.opening import open_secrets
+    from connectors.recordings.fetch import open_recordings
+    from connectors.recordings.objects import open_objects
+    from connectors.secrets.resolver import open_secrets
     from connectors.speech.google_speech import open_speech
     from consumers import transcription
 
-    secrets = open_secrets(connections.secrets_file)
+    secrets = open_secrets(connections)
     stack.push_async_callback(secrets.close)
     recordings = open_recordings(connections, secrets)
     stack.push_async_callback(recordings.close)
@@ -117,7 +118,7 @@ async def _transcription(
 
 async def _analysis(stack: Stack, store: FullStore, connections: ConnectionSettings, clock: Clock) -> DaemonSpec[Any]:
     from connectors.llm.gemini import open_language_model
-    from connectors.recordings.opening import open_objects
+    from connectors.recordings.objects import open_objects
     from consumers import analysis
 
     llm = open_language_model(connections)
@@ -156,12 +157,12 @@ async def _delivery(
     failpoints: Failpoints,
 ) -> DaemonSpec[Any]:
     from connectors.crm.opening import ConnectorPool
-    from connectors.secrets.opening import open_secrets
+    from connectors.secrets.resolver import open_secrets
     from consumers import delivery
     from consumers.effects import Effector
     from consumers.ledger import Leases
 
-    secrets = open_secrets(connections.secrets_file)
+    secrets = open_secrets(connections)
     stack.push_async_callback(secrets.close)
     pool = ConnectorPool(connections, monotonic=clock.monotonic, now=clock.now)
     stack.push_async_callback(pool.close)
@@ -186,7 +187,7 @@ async def _delivery(
 
 
 def _recorder(store: FullStore, connections: ConnectionSettings, clock: Clock) -> DaemonSpec[Any]:
-    from connectors.recordings.opening import open_objects
+    from connectors.recordings.objects import open_objects
     from consumers import recorder
 
     return recorder.spec(recorder.Recorder(store=store, objects=open_objects(connections.objects_url), clock=clock))

@@ -14,6 +14,7 @@ from typing import Any
 from connectors.crm.seam import Record, Written
 from connectors.store.seam import Claim, Conflict, FieldState, Scope, Store, Target
 from consumers.runtime.seam import RetryAfter
+from rules.values import ticket_of
 from schemas import codec, identity
 from schemas.decision import FieldWrite, RecordWrite, Ticket
 from schemas.envelope import Phase
@@ -70,11 +71,11 @@ def after_writing(target: Target, asked: RecordWrite, written: Written, revision
 
 
 def with_tickets(value: Any, tickets: Iterable[Ticket]) -> Any:
-    """A resolved value in which `{"$ticket": POOL}` is replaced by the member that was drawn."""
-    members = {ticket.pool: ticket.member for ticket in tickets}
+    """A resolved value in which the place held for a ticket (rules/values.py) is taken by the member drawn."""
+    pool = ticket_of(value)
+    if pool is not None:
+        return next((ticket.member for ticket in tickets if ticket.pool == pool), None)
     if isinstance(value, Mapping):
-        if set(value) == {"$ticket"}:
-            return members.get(str(value["$ticket"]))
         return {key: with_tickets(inner, tickets) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [with_tickets(inner, tickets) for inner in value]

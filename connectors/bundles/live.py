@@ -13,7 +13,7 @@ from typing import Any, Generic, Literal, TypeVar
 import structlog
 from pydantic import ValidationError
 
-from connectors.store.seam import StoreAdmin, StoreError
+from connectors.store.seam import NotFound, StoreAdmin, StoreError
 from schemas.bundle import LiveBundle
 from schemas.rulefile import RulesBundle
 from schemas.tenant import IntakeBundle
@@ -73,7 +73,7 @@ class LiveBundles(Generic[H]):
                 self._refused.pop(live.tenant_id, None)
                 changed = True
                 self._log.info("bundle_live", tenant=live.tenant_id, half=self._half, hash=digest[:12])
-            except (ValidationError, ValueError, LookupError) as error:
+            except (NotFound, ValidationError, ValueError) as error:
                 self._refused[live.tenant_id] = digest
                 self._log.error(
                     "bundle_refused",

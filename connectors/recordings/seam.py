@@ -1,7 +1,7 @@
 """The seams to bytes that do not fit a record: call recordings to fetch, objects to keep under their hash.
 
 Errors: `RecordingGone` (it is not there and will not be), `RecordingRefused` (our credential or the host is not
-allowed), `RecordingUnavailable` (passing fault), `TooLarge`; `ObjectMissing`.
+allowed), `RecordingUnavailable` (passing fault), `TooLarge`; `ObjectMissing`, `ObjectsUnavailable` (passing fault).
 """
 
 from collections.abc import AsyncIterator
@@ -62,13 +62,17 @@ class ObjectMissing(Exception):
     """No object under that hash."""
 
 
+class ObjectsUnavailable(Exception):
+    """The storage does not answer now; the same call may succeed later."""
+
+
 class Objects(Protocol):
     """Content-addressed storage: putting the same bytes twice is one object."""
 
     async def put(self, tenant_id: str, data: bytes) -> str:
-        """Keep the bytes; their SHA-256."""
+        """Keep the bytes; their SHA-256. Raises `ObjectsUnavailable`."""
         ...
 
     async def get(self, tenant_id: str, ref: str) -> bytes:
-        """The bytes; raises `ObjectMissing`."""
+        """The bytes; raises `ObjectMissing`, `ObjectsUnavailable`."""
         ...

@@ -129,6 +129,10 @@ class DaemonSpec(Generic[D]):
     handler: Handler[D]
     on_dead: Callable[[Record[D], Failure], Sequence[Publication]] = field(default=lambda record, failure: ())
     """The final states (outcomes) to publish together with a dead letter."""
+    on_unreadable: Callable[[Place, RecordHeaders, Failure], Sequence[Publication]] = field(
+        default=lambda place, headers, failure: ()
+    )
+    """The same for a record that could not be read: all there is are its place and whatever headers are text."""
     slots: int = 500
     """Records worked on at the same time."""
     ordered_by_key: bool = False

@@ -94,7 +94,17 @@ def _tenant_fields(prefixes: tuple[str, ...] = ("", "Leadbus_")) -> list[Field]:
     for prefix in prefixes:
         for name in ("Lead_Score", "Spam_Likelihood", "Sentiment_Score"):
             made.append(Field(f"{prefix}{name}__c", "double"))
-        for name in ("Sentiment", "Source_Detail", "Office", "Urgency", "Intent", "Service", "Language", "Consent"):
+        for name in (
+            "Sentiment",
+            "Source_Detail",
+            "Office",
+            "Urgency",
+            "Intent",
+            "Service",
+            "Language",
+            "Consent",
+            "Assigned_To",
+        ):
             made.append(Field(f"{prefix}{name}__c", "string", 255))
         made.append(Field(f"{prefix}Recording_Url__c", "url", 1024))
         for name in ("Call_Summary", "Transcript", "Summary", "Semantic_Tags"):

@@ -1,0 +1,1 @@
+"""One module or package per vendor; each holds a `REGISTRATION` that `connectors.crm.registry` finds."""

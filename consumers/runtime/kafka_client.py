@@ -1,0 +1,204 @@
+"""The client protocols on aiokafka. Everything that knows the topic prefix, or an error of aiokafka, is here.
+
+Publishing goes through a producer of the runtime's own, not through FastStream's `publish`: that takes headers as a
+dictionary of text, so a retried record would lose doubled or undecodable headers and gain two.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Mapping
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerClosed
+from aiokafka.structs import OffsetAndMetadata
+
+from connectors.bus.seam import NotPublished, RecordTooLarge
+from consumers.runtime.client import Arrival, Bounds, BrokerUnavailable, CommitRefused, Committed, Departure, Partition
+from schemas.topics import LARGEST_FAILED_RECORD
+
+log = logging.getLogger(__name__)
+
+ANSWER_SECONDS = 5.0
+LARGEST_REQUEST = LARGEST_FAILED_RECORD + 64 * 1024
+"""Bytes: the largest record of any topic, with its headers and the batch around it."""
+
+
+class KafkaConsumer:
+    """The Consumer protocol on a running AIOKafkaConsumer."""
+
+    def __init__(self, client: Callable[[], AIOKafkaConsumer | None], bootstrap: str, group: str, prefix: str) -> None:
+        """`client` gives the consumer that reads, or None while there is none."""
+        self._client = client
+        self._bootstrap = bootstrap
+        self._group = group
+        self._prefix = prefix
+        self._admin: AIOKafkaAdminClient | None = None
+
+    def arrival(self, record: ConsumerRecord) -> Arrival:
+        """aiokafka's record as ours."""
+        partition = Partition(record.topic.removeprefix(self._prefix), record.partition)
+        headers = tuple((name, value) for name, value in record.headers)
+        return Arrival(partition, record.offset, record.key, record.value, headers, record.timestamp)
+
+    def partitions(self, given: Collection[TopicPartition]) -> frozenset[Partition]:
+        """aiokafka's partitions as ours."""
+        return frozenset(map(self._partition, given))
+
+    def assigned(self) -> frozenset[Partition]:
+        client = self._client()
+        return frozenset() if client is None else self.partitions(client.assignment())
+
+    def pause(self, partitions: Collection[Partition]) -> None:
+        if (client := self._client()) is not None:
+            client.pause(*self._assigned_of(partitions))
+
+    def resume(self, partitions: Collection[Partition]) -> None:
+        if (client := self._client()) is not None:
+            client.resume(*self._assigned_of(partitions))
+
+    def seek(self, partition: Partition, offset: int) -> None:
+        if (client := self._client()) is not None and partition in self.assigned():
+            client.seek(self._tp(partition), offset)
+
+    async def commit(self, offsets: Mapping[Partition, Committed]) -> None:
+        if (client := self._client()) is None:
+            raise CommitRefused("the consumer is closed")
+        try:
+            await client.commit({self._tp(p): OffsetAndMetadata(*committed) for p, committed in offsets.items()})
+        except KafkaError as error:
+            raise CommitRefused(_name(error)) from error
+
+    async def committed(self, partitions: Collection[Partition]) -> Mapping[Partition, Committed]:
+        if not partitions:
+            return {}
+        wanted = [self._tp(partition) for partition in partitions]
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                # The consumer's own `committed` gives the offset without the metadata.
+                admin = await self._admin_client()
+                found = await admin.list_consumer_group_offsets(self._group, partitions=wanted)
+        except (KafkaError, TimeoutError, OSError, AttributeError) as error:
+            # AttributeError: how aiokafka 0.14.0 stumbles over an error code in this answer.
+            await self._close_admin()
+            raise BrokerUnavailable(_name(error)) from error
+        return {
+            Partition(tp.topic.removeprefix(self._prefix), tp.partition): Committed(
+                commit.offset, commit.metadata or ""
+            )
+            for tp, commit in found.items()
+            if commit.offset >= 0
+        }
+
+    async def bounds(self, partitions: Collection[Partition]) -> Mapping[Partition, Bounds]:
+        if not partitions:
+            return {}
+        if (client := self._client()) is None:
+            raise BrokerUnavailable("the consumer is closed")
+        wanted = {partition: self._tp(partition) for partition in partitions}
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                begins = await client.beginning_offsets(list(wanted.values()))
+                ends = await client.end_offsets(list(wanted.values()))
+        except (KafkaError, TimeoutError, OSError) as error:
+            raise BrokerUnavailable(_name(error)) from error
+        return {partition: Bounds(begins[tp], ends[tp]) for partition, tp in wanted.items()}
+
+    async def close(self) -> None:
+        """Close what is the adapter's own; the consumer belongs to FastStream."""
+        await self._close_admin()
+
+    def _partition(self, tp: TopicPartition) -> Partition:
+        return Partition(tp.topic.removeprefix(self._prefix), tp.partition)
+
+    def _tp(self, partition: Partition) -> TopicPartition:
+        return TopicPartition(self._prefix + partition.topic, partition.number)
+
+    def _assigned_of(self, partitions: Collection[Partition]) -> list[TopicPartition]:
+        return [self._tp(partition) for partition in self.assigned() & frozenset(partitions)]
+
+    async def _admin_client(self) -> AIOKafkaAdminClient:
+        if self._admin is None:
+            admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap, client_id=f"{self._group}.admin")
+            await admin.start()
+            self._admin = admin
+        return self._admin
+
+    async def _close_admin(self) -> None:
+        admin, self._admin = self._admin, None
+        if admin is not None:
+            await admin.close()
+
+
+class KafkaPublisher:
+    """The RawPublisher protocol: acks=all, idempotent. A producer that has failed for good is replaced."""
+
+    def __init__(self, bootstrap: str, *, prefix: str, client_id: str, timeout_ms: int) -> None:
+        self._bootstrap = bootstrap
+        self._prefix = prefix
+        self._client_id = client_id
+        self._timeout_ms = timeout_ms
+        self._producer: AIOKafkaProducer | None = None
+        self._lock = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Connect; raises aiokafka's KafkaConnectionError."""
+        await self._ready()
+
+    async def publish(self, departure: Departure) -> None:
+        producer: AIOKafkaProducer | None = None
+        try:
+            producer = await self._ready()
+            acknowledged = await producer.send(
+                self._prefix + departure.topic,
+                # A record must have a key or a value.
+                value=b"" if departure.key is None and departure.value is None else departure.value,
+                key=departure.key,
+                headers=list(departure.headers),
+            )
+            # Who is cancelled while waiting must not cancel a batch that others wait for too.
+            await asyncio.shield(acknowledged)
+        except MessageSizeTooLargeError as error:
+            raise RecordTooLarge(f"{departure.topic}: {len(departure.value or b'')} bytes") from error
+        except KafkaError as error:
+            if producer is not None and not error.retriable:
+                await self._replace(producer)
+            raise NotPublished(_name(error)) from error
+
+    async def stop(self) -> None:
+        """Flush and disconnect."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.stop()
+
+    async def _ready(self) -> AIOKafkaProducer:
+        async with self._lock:
+            if self._producer is None:
+                producer = AIOKafkaProducer(
+                    bootstrap_servers=self._bootstrap,
+                    client_id=self._client_id,
+                    acks="all",
+                    enable_idempotence=True,
+                    max_request_size=LARGEST_REQUEST,
+                    request_timeout_ms=self._timeout_ms,
+                )
+                await producer.start()
+                self._producer = producer
+            return self._producer
+
+    async def _replace(self, failed: AIOKafkaProducer) -> None:
+        async with self._lock:
+            replaceable = self._producer is failed
+            if not replaceable:
+                return
+            self._producer = None
+        log.warning("the producer failed for good and is replaced")
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await failed.stop()
+        except (KafkaError, ProducerClosed, TimeoutError) as error:
+            log.warning("the failed producer did not stop: %s", _name(error))
+
+
+def _name(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

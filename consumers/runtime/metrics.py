@@ -1,0 +1,105 @@
+"""Every metric of the runtime in one typed list, exported in Prometheus' text form.
+
+Names start with `leadbus_`; each daemon is told apart by the label `daemon`. Labels hold codes of ours, never a
+tenant's data.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Any, Final, Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0, 600.0)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricDef:
+    """One metric: `field` is its name in `Metrics`."""
+
+    field: str
+    kind: Literal["counter", "gauge", "histogram"]
+    name: str
+    meaning: str
+    labels: tuple[str, ...] = ()
+
+
+DEFINITIONS: Final = (
+    MetricDef("received", "counter", "records_received", "Records accepted for work", ("topic",)),
+    MetricDef("outcomes", "counter", "records", "Records by what became of them", ("outcome",)),
+    MetricDef("handler_seconds", "histogram", "handler_seconds", "Seconds in the handler, by outcome", ("outcome",)),
+    MetricDef("in_flight", "gauge", "records_in_flight", "Records being worked on"),
+    MetricDef("waiting", "gauge", "records_waiting", "Records read and not started"),
+    MetricDef("open_bytes", "gauge", "open_bytes", "Bytes of the records read and not finished"),
+    MetricDef("oldest_open", "gauge", "oldest_open_seconds", "Age of the record that is open longest"),
+    MetricDef("lag", "gauge", "lag_records", "Records between the commit and the end", ("topic", "partition")),
+    MetricDef("paused", "gauge", "paused_partitions", "Partitions that are not read at the moment"),
+    MetricDef("published", "counter", "records_published", "Records acknowledged by the broker", ("topic",)),
+    MetricDef("publish_failures", "counter", "publish_failures", "Publications not acknowledged", ("topic",)),
+    MetricDef("stuck", "gauge", "stuck_records", "Records whose end (retry, dead letter, park) cannot be written"),
+    MetricDef("retries", "counter", "retries", "Records sent to a retry tier", ("tier", "reason")),
+    MetricDef("parked", "counter", "parked", "Records parked", ("reason",)),
+    MetricDef("dead_letters", "counter", "dead_letters", "Dead letters", ("reason",)),
+    MetricDef("expired", "counter", "expired_records", "Records that retention removed before they were read"),
+    MetricDef("commits", "counter", "commits", "Commits taken"),
+    MetricDef("commit_failures", "counter", "commit_failures", "Commits refused"),
+    MetricDef("rebalances", "counter", "rebalances", "New assignments"),
+    MetricDef("partitions_kept", "counter", "partitions_kept", "Partitions kept over a rebalance, with their state"),
+    MetricDef("partitions_lost", "counter", "partitions_lost", "Partitions given to another member"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """The metrics of one daemon, in a registry of its own."""
+
+    registry: CollectorRegistry
+    received: Counter
+    outcomes: Counter
+    handler_seconds: Histogram
+    in_flight: Gauge
+    waiting: Gauge
+    open_bytes: Gauge
+    oldest_open: Gauge
+    lag: Gauge
+    paused: Gauge
+    published: Counter
+    publish_failures: Counter
+    stuck: Gauge
+    retries: Counter
+    parked: Counter
+    dead_letters: Counter
+    expired: Counter
+    commits: Counter
+    commit_failures: Counter
+    rebalances: Counter
+    partitions_kept: Counter
+    partitions_lost: Counter
+
+    @classmethod
+    def create(cls) -> "Metrics":
+        """All of DEFINITIONS, at zero."""
+        registry = CollectorRegistry()
+        made: dict[str, Any] = {definition.field: _make(definition, registry) for definition in DEFINITIONS}
+        return cls(registry=registry, **made)
+
+    def text(self) -> bytes:
+        """Prometheus' text form."""
+        return generate_latest(self.registry)
+
+    def value(self, name: str, **labels: str) -> float:
+        """The present value of a sample, without the prefix `leadbus_`; 0 when it was never touched."""
+        return self.registry.get_sample_value(f"leadbus_{name}", labels) or 0.0
+
+
+def _make(definition: MetricDef, registry: CollectorRegistry) -> Counter | Gauge | Histogram:
+    name = f"leadbus_{definition.name}"
+    if definition.kind == "counter":
+        return Counter(name, definition.meaning, definition.labels, registry=registry)
+    if definition.kind == "gauge":
+        return Gauge(name, definition.meaning, definition.labels, registry=registry)
+    return Histogram(name, definition.meaning, definition.labels, registry=registry, buckets=SECONDS)
+
+
+def undefined_fields() -> set[str]:
+    """Fields of Metrics without a definition, or definitions without a field; empty unless the list is wrong."""
+    return {field.name for field in fields(Metrics)} - {"registry"} ^ {d.field for d in DEFINITIONS}

@@ -1,0 +1,168 @@
+"""From an HTTP body to acknowledged records: find the endpoint, verify, normalize, publish, answer.
+
+Promises: 202 only after the broker's acknowledgement of every event of the POST; nothing is published for a request
+that is not authentic; an authentic body is never lost for being odd (it is kept as an unparsed event, whatever the
+normalizer did); bad input is never answered 5xx and our own trouble never 4xx. Logs name tenant, endpoint and reason,
+nothing from the request. Raises nothing but cancellation.
+"""
+
+import asyncio
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from time import perf_counter
+
+from structlog.typing import FilteringBoundLogger
+
+from connectors.bus.seam import NotPublished, Publisher, RecordTooLarge
+from connectors.secrets.seam import SecretError, Secrets
+from gateway.documents import InboundRecord, RawPart, inbound, unparsed
+from gateway.metrics import GatewayMetrics
+from gateway.problems import Answer, accepted, no_endpoint, problem, thanks, unavailable
+from gateway.signatures import Verdict
+from gateway.sources.seam import Hook, Misdirected, Refused, SourceError, Unreadable
+from gateway.tenants import EndpointMap, Entry
+from gateway.traces import Traces
+
+UNKNOWN = "unknown"
+
+
+class Intake:
+    """Takes webhooks in."""
+
+    def __init__(
+        self,
+        *,
+        endpoints: EndpointMap,
+        secrets: Secrets,
+        publisher: Publisher,
+        metrics: GatewayMetrics,
+        traces: Traces,
+        now: Callable[[], datetime],
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._endpoints = endpoints
+        self._secrets = secrets
+        self._publisher = publisher
+        self._metrics = metrics
+        self._traces = traces
+        self._now = now
+        self._log = log
+
+    def find(self, source: str, key: str) -> Entry | Answer:
+        """The endpoint, or the answer that there is none to be had."""
+        if not self._endpoints.loaded:
+            return self._refuse(None, unavailable("not_loaded", "The gateway is starting; send it again."))
+        entry = self._endpoints.find(source, key)
+        if entry is None and not self._endpoints.complete:
+            return self._refuse(None, unavailable("not_loaded", "Not every tenant is loaded; send it again."))
+        if entry is None:
+            return self._refuse(None, no_endpoint())
+        if entry.suspended:
+            return self._refuse(entry, problem(403, "suspended", "This account is suspended."))
+        return entry
+
+    async def take(
+        self, entry: Entry, event: str | None, body: bytes, headers: Mapping[str, str], query: str
+    ) -> Answer:
+        """Answer one POST to an endpoint; header names are lower-case."""
+        received_at = self._now()
+        refusal = await self._authenticate(entry, body, headers, received_at)
+        if refusal is not None:
+            return self._refuse(entry, refusal)
+        self._metrics.body_bytes.observe(len(body))
+        content_type = headers.get("content-type", "")
+        raw = RawPart(body, content_type)
+        trace = self._traces.next(headers.get("traceparent"))
+        hook = Hook(body, content_type, headers, query, event, entry.endpoint, received_at)
+        try:
+            records = self._read(entry, hook, raw, trace)
+        except Unreadable as error:
+            kind = event if event is not None and event in entry.source.kinds else UNKNOWN
+            records = [unparsed(entry, error.reason, kind, raw, received_at, trace)]
+            self._metrics.unparsed.labels(entry.source.name, error.reason).inc()
+            self._note(entry, "kept unparsed", error.reason)
+        except Misdirected as error:
+            detail = "The body belongs to another company than this endpoint."
+            return self._refuse(entry, problem(403, error.reason, detail))
+        except Refused as error:
+            return self._refuse(entry, problem(error.status, error.reason, error.detail))
+        return await self._publish(entry, records, headers)
+
+    def _read(self, entry: Entry, hook: Hook, raw: RawPart, trace: str) -> Sequence[InboundRecord]:
+        """The source's own reading, made into records; a fault of ours in it must not cost a lead."""
+        try:
+            records = [inbound(entry, event, raw, hook.received_at, trace) for event in entry.source.normalize(hook)]
+        except SourceError:
+            raise
+        except Exception as error:
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            self._log.error(
+                "normalizer failed",
+                source=entry.source.name,
+                endpoint=entry.endpoint.id,
+                error=type(error).__name__,
+                at=f"{at.name}:{at.lineno}",
+            )
+            raise Unreadable("normalizer_failed") from error
+        if not records:
+            raise Unreadable("no_events")
+        return records
+
+    async def _authenticate(
+        self, entry: Entry, body: bytes, headers: Mapping[str, str], received_at: datetime
+    ) -> Answer | None:
+        """None when the request is authentic, or needs no signature."""
+        verifier = entry.verifier
+        if verifier is None:
+            return None
+        secrets: list[str] = []
+        out_of_reach = False
+        for ref in entry.endpoint.secrets:
+            try:
+                secrets.append(await self._secrets.get(entry.tenant_id, ref))
+            except SecretError as error:
+                out_of_reach = True
+                self._log.error("secret not read", endpoint=entry.endpoint.id, error=type(error).__name__)
+        verdict = verifier.verify(body, headers, secrets, received_at.timestamp())
+        if verdict is Verdict.GOOD:
+            return None
+        if verdict is Verdict.WRONG and out_of_reach:
+            return unavailable("secret_out_of_reach", "The signature cannot be checked now; send it again.")
+        detail = {
+            Verdict.MISSING: f"The header {verifier.header} is missing.",
+            Verdict.MALFORMED: f"The header {verifier.header} is not a signature.",
+            Verdict.STALE: f"The signature in {verifier.header} is too old.",
+        }.get(verdict, f"The signature in {verifier.header} does not fit the body.")
+        return problem(401, verdict.value, detail)
+
+    async def _publish(self, entry: Entry, records: Sequence[InboundRecord], headers: Mapping[str, str]) -> Answer:
+        began = perf_counter()
+        try:
+            if len(records) == 1:
+                await self._send(records[0])
+            else:
+                await asyncio.gather(*(self._send(record) for record in records))
+        except NotPublished:
+            return self._refuse(entry, unavailable("not_published", "The event could not be kept; send it again."))
+        except RecordTooLarge:
+            return self._refuse(entry, problem(413, "record_too_large", "The body is larger than can be kept."))
+        self._metrics.publish_seconds.observe(perf_counter() - began)
+        self._metrics.accepted.labels(entry.source.name).inc(len(records))
+        if entry.source.public and "text/html" in headers.get("accept", ""):
+            return thanks(entry.endpoint.redirect_to)
+        return accepted(list(dict.fromkeys(record.request_id for record in records)))
+
+    async def _send(self, record: InboundRecord) -> None:
+        await self._publisher.publish(
+            record.topic, key=record.request_id.encode(), value=record.value, headers=record.headers
+        )
+
+    def _refuse(self, entry: Entry | None, answer: Answer) -> Answer:
+        self._metrics.refused.labels(entry.source.name if entry else UNKNOWN, answer.reason).inc()
+        if entry is not None:
+            self._note(entry, "refused", answer.reason)
+        return answer
+
+    def _note(self, entry: Entry, what: str, reason: str) -> None:
+        self._log.info(what, tenant=entry.tenant_id, endpoint=entry.endpoint.id, reason=reason)

@@ -1,0 +1,1 @@
+"""Reading vendors' bodies: bytes to fields, fields to the lead's own vocabulary. Pure functions, no clock."""
