@@ -68,13 +68,14 @@ def content_of(lead: Lead, transcript_text: str) -> str:
         parts.append(transcript_text)
     elif lead.call is not None and lead.call.note:
         parts.append(f"Note: {lead.call.note}")
-    if lead.message:
-        parts.append(lead.message)
-    if lead.chat is not None:
+    if lead.chat is not None and lead.chat.messages:
         parts.extend(f"{line.by}: {line.text}" for line in lead.chat.messages)
+    elif lead.message:
+        parts.append(lead.message)
     if lead.booking is not None:
         parts.append(f"Booking ({lead.booking.status or 'scheduled'}): {lead.booking.title or 'appointment'}")
-    parts.extend(f"{key}: {value}" for key, value in sorted({**lead.custom, **lead.extra}.items()) if _says(value))
+    if lead.call is None and lead.chat is None:  # what is left over of a form was written by the person
+        parts.extend(f"{key}: {value}" for key, value in sorted({**lead.custom, **lead.extra}.items()) if _says(value))
     return "\n".join(parts).strip()[:LONGEST_CONTENT]
 
 

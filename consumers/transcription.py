@@ -6,7 +6,7 @@ event of a call that is still running ends here: what follows it will be analyze
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from connectors.bundles.live import LiveBundles
 from connectors.recordings.seam import (
@@ -24,6 +24,7 @@ from connectors.speech.seam import (
     SpeechQuota,
     SpeechToText,
     SpeechUnavailable,
+    Utterance,
 )
 from connectors.store.seam import Scope, Store
 from consumers.audio import SpooledAudio, spooled
@@ -110,7 +111,7 @@ class Transcription:
             raise Park("speech_misconfigured", str(error)) from error
 
     async def _once(self, tenant: IntakeBundle, audio: SpooledAudio) -> Transcript:
-        wanted = codec.digest([audio.sha256, self.model, list(tenant.ai.languages)])
+        wanted = codec.digest([audio.sha256, self.model, list(tenant.ai.languages), list(tenant.recordings.channels)])
         return await paid_once(
             self.store, Scope(tenant.tenant), "transcript", wanted, Transcript, lambda: self._recognize(tenant, audio)
         )
@@ -119,12 +120,14 @@ class Transcription:
         recognition = await self.speech.recognize(audio.chunks(), languages=tenant.ai.languages)
         words = [[w.text, w.start_s, w.end_s, w.speaker or u.speaker] for u in recognition.utterances for w in u.words]
         words_ref = await self.objects.put(tenant.tenant, codec.canonical(words)) if words else None
-        return transcript_of(recognition, audio, words_ref)
+        return transcript_of(recognition, audio, words_ref, tenant.recordings.channels)
 
 
-def transcript_of(recognition: Recognition, audio: SpooledAudio, words_ref: str | None) -> Transcript:
-    """The section of the document for an answer of the recognizer."""
-    said = recognition.utterances
+def transcript_of(
+    recognition: Recognition, audio: SpooledAudio, words_ref: str | None, channels: Sequence[str] = ()
+) -> Transcript:
+    """The section of the document for an answer of the recognizer; `channels` names who speaks on each."""
+    said = [replace(u, speaker=_speaker(u, channels)) for u in recognition.utterances]
     confidences = [u.confidence for u in said if u.confidence is not None]
     return Transcript(
         state=TranscriptState.DONE,
@@ -150,6 +153,12 @@ def transcript_of(recognition: Recognition, audio: SpooledAudio, words_ref: str 
         channels=len({u.channel for u in said if u.channel is not None}) or 1,
         cost_usd=recognition.cost_usd,
     )
+
+
+def _speaker(utterance: Utterance, channels: Sequence[str]) -> str | None:
+    if utterance.channel is not None and 0 < utterance.channel <= len(channels):
+        return channels[utterance.channel - 1]
+    return utterance.speaker
 
 
 def _without(reason: str, state: TranscriptState = TranscriptState.NONE) -> Transcript:

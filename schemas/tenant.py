@@ -106,6 +106,8 @@ class Recordings(FileModel):
     hosts: tuple[str, ...] = ("api.callrail.com", "app.callrail.com")
     """The only hosts that recordings are fetched from."""
     max_seconds: float = 4 * 3600
+    channels: tuple[str, ...] = ()
+    """Who speaks on each channel, in order (agent, caller); without it speakers are named by channel or label."""
 
 
 class Privacy(FileModel):

@@ -275,7 +275,7 @@ def _dental(day: _Day) -> None:
     )
     day.booking(DENTAL, "cleaning-moved", "Tom Abel", "tom@example.test", "Cleaning", old_invitee=old)
     day.webhooks.append(first.again())
-    day.booking(DENTAL, "checkup", "Hugo Brandt", "hugo@example.test", "Check-up", event="invitee_no_show.created")
+    day.booking(DENTAL, "checkup", "Hugo Brandt", "hugo@example.test", "Check-up")
     day.call(DENTAL, "pitch", "Digital Growth", "+13125550160", recording="seo-spam", company=1, events=("post_call",))
     day.chat(
         DENTAL, "insurance", ("Do you take my insurance?", "Which one is it?", "Delta. I need a crown."), "V1582", None

@@ -66,7 +66,12 @@ class House:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.supervisor.__aexit__(kind, error, trace)
+        # Whoever publishes stops first: a daemon commits and leaves its group on a broker that is still there.
+        servants = [name for name in self.supervisor.running if name not in ("broker", "sandbox")]
+        try:
+            await asyncio.gather(*(self.supervisor.stop(name) for name in servants))
+        finally:
+            await self.supervisor.__aexit__(kind, error, trace)
 
     async def start(self) -> None:
         """Everything up and ready; raises PartFailed with the log's end of the part that did not come up."""
