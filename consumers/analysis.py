@@ -4,7 +4,6 @@ A lead whose words say nothing, or whose score cannot be had (blocked, outside t
 the reason, and the rules see that. The same words are paid for once.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +13,8 @@ from connectors.bundles.live import LiveBundles
 from connectors.llm.seam import LanguageModel, LlmMisconfigured, LlmQuota, LlmUnavailable, Prompt, TokenUsage
 from connectors.recordings.seam import Objects
 from connectors.store.seam import Scope, Store
-from consumers.paid import paid_once
+from consumers.own_parts import patient, unnamed
+from consumers.paid import kept, paid_once
 from consumers.publishing import outcome, publication
 from consumers.runtime.clock import Clock
 from consumers.runtime.seam import DaemonSpec, Failure, Park, Publication, Record, RetryAfter
@@ -69,10 +69,12 @@ class AnalysisDaemon:
             )
         tenant = self.tenants.get(envelope.tenant_id)
         if tenant is None:
-            raise Park("unknown_tenant", "no live bundle names this tenant")
+            raise unnamed(
+                "unknown_tenant", "no live bundle names this tenant", loaded=self.tenants.loaded, record=record
+            )
         text = document.transcript.text if isinstance(document, Transcribed) else ""
         content = content_of(document.lead, text)
-        started = time.monotonic()
+        started = self.clock.monotonic()
         try:
             analysis = await self._analyze(tenant, instructions(tenant, envelope.mode), content)
         except LlmQuota as error:
@@ -81,7 +83,7 @@ class AnalysisDaemon:
             raise RetryAfter("llm_unavailable", str(error)) from error
         except LlmMisconfigured as error:
             raise Park("llm_misconfigured", str(error)) from error
-        analysis = analysis.model_copy(update={"seconds": round(time.monotonic() - started, 3)})
+        analysis = analysis.model_copy(update={"seconds": round(self.clock.monotonic() - started, 3)})
         grown = grow(record.json, analysis=analysis)
         return (publication(topics.ANALYZED, Analyzed, envelope, grown),)
 
@@ -92,13 +94,25 @@ class AnalysisDaemon:
         wanted = codec.digest([PROMPT_VERSION, self.model, budget, told, content])
         scope = Scope(tenant.tenant)
         scored = await paid_once(
-            self.store, scope, "analysis", wanted, Analysis, lambda: self._ask(tenant, told, content, budget)
+            self.store,
+            scope,
+            "analysis",
+            wanted,
+            Analysis,
+            lambda: self._ask(tenant, told, content, budget),
+            sleep=self.clock.sleep,
         )
         if not tenant.ai.embedding_enabled:
             return scored
         wanted = codec.digest([self.embedding_model, EMBEDDING_TASK, content])
         embedded = await paid_once(
-            self.store, scope, "embedding", wanted, Embedded, lambda: self._embed(tenant, content)
+            self.store,
+            scope,
+            "embedding",
+            wanted,
+            Embedded,
+            lambda: self._embed(tenant, content),
+            sleep=self.clock.sleep,
         )
         usage = scored.usage.model_copy(
             update={
@@ -134,11 +148,13 @@ class AnalysisDaemon:
             usage = _spent(usage, answer.usage)
             verdict, complaint = read_verdict(answer.value)
             repaired = verdict is not None
-        thinking_ref = (
-            await self.objects.put(tenant.tenant, codec.canonical(list(answer.thoughts))) if answer.thoughts else None
-        )
+        thinking_ref = None
+        if answer.thoughts:
+            steps = codec.canonical(list(answer.thoughts))
+            thinking_ref = await kept(self.objects, tenant.tenant, "thinking", steps, sleep=self.clock.sleep)
         if verdict is None:
-            reason = "answer_outside_schema" if answer.finish in ("STOP", "MAX_TOKENS") else f"blocked_{answer.finish}"
+            blocked = f"blocked_{answer.finish.removeprefix('BLOCKED_')}"
+            reason = "answer_outside_schema" if answer.finish in ("STOP", "MAX_TOKENS") else blocked
             return Analysis(
                 state=AnalysisState.UNSCORED,
                 reason=reason.lower(),
@@ -218,7 +234,7 @@ def spec(handler: AnalysisDaemon) -> DaemonSpec[Document]:
             topics.TRANSCRIBED: Transcribed,
         },
         publishes={topics.ANALYZED: Analyzed, topics.OUTCOMES: Outcome},
-        handler=handler.handle,
+        handler=patient(handler.handle),
         on_dead=on_dead,
         handler_timeout=180.0,
     )

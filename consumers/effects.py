@@ -105,7 +105,7 @@ class Effector:
 
     async def _selection(self, scope: Scope, order: DeliveryOrder, asked: RecordWrite) -> Selection:
         target = await self.store.get_target(scope, order.step.connector_id, asked.object, asked.external_id)
-        return select(target, asked, order.envelope.revision.key(), order.phase)
+        return select(target, asked, _revision(order, asked), order.phase)
 
     async def _create(
         self, scope: Scope, order: DeliveryOrder, crm: CrmConnector, selections: Sequence[Selection]
@@ -201,7 +201,7 @@ class Effector:
         """Write the ledger row; on a race read it again and keep whatever is newer."""
         target = selection.target
         for _ in range(5):
-            row = after_writing(target, selection.asked, written, order.envelope.revision.key(), order.phase)
+            row = after_writing(target, selection.asked, written, _revision(order, selection.asked), order.phase)
             try:
                 await self.store.put_target(scope, row)
                 return
@@ -214,6 +214,11 @@ def _mine(claim: Claim) -> Claim:
     if not claim.mine:
         raise RetryAfter("in_progress", "another process holds the lease", delay=10.0)
     return claim
+
+
+def _revision(order: DeliveryOrder, record: RecordWrite) -> str:
+    revision = order.envelope.revision
+    return revision.key() if record.external_id == order.envelope.request_id else revision.shared_key()
 
 
 def _resolved(record: RecordWrite, order: DeliveryOrder) -> RecordWrite:

@@ -12,6 +12,7 @@ import numpy as np
 
 from connectors.recordings.seam import ObjectMissing, Objects
 from connectors.store.seam import Arrival, RequestRow, Scope, Store
+from consumers.own_parts import patient
 from consumers.publishing import outcome
 from consumers.runtime.clock import Clock
 from consumers.runtime.seam import DaemonSpec, Place, Publication, Record
@@ -170,7 +171,7 @@ def spec(handler: Recorder) -> DaemonSpec[Document]:
             topics.OUTCOMES: Outcome,
         },
         publishes={topics.OUTCOMES: Outcome},
-        handler=handler.handle,
+        handler=patient(handler.handle),
         slots=100,
         handler_timeout=60.0,
     )

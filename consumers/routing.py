@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from connectors.store.seam import Draw, Parked, Scope, Store
+from consumers.own_parts import patient, unnamed
 from consumers.plan import first_order
 from consumers.publishing import outcome, publication
 from consumers.rulesets import RuleSets
 from consumers.runtime.clock import Clock
+from consumers.runtime.failures import OURS
 from consumers.runtime.seam import DaemonSpec, Failure, Park, Publication, Record
-from rules.decide import decide
+from rules.decide import NoRule, decide
 from rules.facts import facts_of
 from schemas import identity, topics
 from schemas.decision import Action, Decided, Decision
@@ -39,10 +41,13 @@ class Routing:
         phase = Phase.RECEIVED if isinstance(document, Inbound) else Phase.ANALYZED
         rules = self.rules.get(envelope.tenant_id)
         if rules is None:
-            raise Park("unknown_tenant", "no live bundle names this tenant")
+            raise unnamed("unknown_tenant", "no live bundle names this tenant", loaded=self.rules.loaded, record=record)
         if not rules.decides(phase):
             return (self._ended(record, phase, FinalState.FILTERED, f"the tenant has no rules of phase {phase}"),)
-        proposal = decide(rules, facts_of(record.json, rules.intake), record.json, phase)
+        try:
+            proposal = decide(rules, facts_of(record.json, rules.intake), record.json, phase)
+        except NoRule as error:
+            raise Park("no_rule", str(error)) from error
         draws = [Draw(pool=d.pool, order_id=d.order_id, members=d.members) for d in proposal.draws]
         decision = await self.store.put_decision_if_absent(Scope(envelope.tenant_id), proposal.decision, draws)
         grown = grow(record.json, decision=decision)
@@ -74,7 +79,7 @@ class Routing:
                 request_id=envelope.request_id,
                 topic=record.place.topic,
                 record=record.value,
-                headers=tuple((name, value) for name, value in record.headers.raw if value is not None),
+                headers=tuple((n, value) for n, value in record.headers.raw if value is not None and n not in OURS),
             ),
         )
 
@@ -125,7 +130,7 @@ def spec(handler: Routing) -> DaemonSpec[Document]:
             **dict.fromkeys(sorted(topics.DELIVER.values()), DeliveryOrder),
             topics.OUTCOMES: Outcome,
         },
-        handler=handler.handle,
+        handler=patient(handler.handle),
         on_dead=on_dead,
         handler_timeout=60.0,
     )

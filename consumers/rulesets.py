@@ -1,7 +1,8 @@
 """The compiled rules of every tenant: both halves of the live bundle, compiled once per pair of hashes.
 
 The halves are pinned apart, so either may change alone. A pair that does not compile keeps the last good one in place,
-for that tenant alone, and says so.
+for that tenant alone, and says so. The halves are read one after the other: between the two looks the last pair stays,
+so that new rules never meet connectors and offices of before.
 """
 
 from dataclasses import dataclass, field
@@ -22,6 +23,11 @@ class RuleSets:
     rules: LiveBundles[RulesBundle]
     _compiled: dict[str, tuple[IntakeBundle, RulesBundle, CompiledBundle]] = field(default_factory=dict)
 
+    @property
+    def loaded(self) -> bool:
+        """Whether both halves of every tenant have been looked at."""
+        return self.intake.loaded and self.rules.loaded
+
     def get(self, tenant_id: str) -> CompiledBundle | None:
         """The tenant's rules; None for a tenant that is not known, or whose first bundle does not compile."""
         intake, rules = self.intake.get(tenant_id), self.rules.get(tenant_id)
@@ -31,6 +37,8 @@ class RuleSets:
         known = self._compiled.get(tenant_id)
         if known is not None and known[0] is intake and known[1] is rules:
             return known[2]
+        if self.intake.sequence(tenant_id) != self.rules.sequence(tenant_id):
+            return known[2] if known else None
         try:
             compiled = compile_bundle(intake, rules)
         except Uncompilable as error:

@@ -4,7 +4,6 @@ A call without a recording, or with one that is gone or is not audio, goes on wi
 event of a call that is still running ends here: what follows it will be analyzed. The same audio is paid for once.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -28,7 +27,8 @@ from connectors.speech.seam import (
 )
 from connectors.store.seam import Scope, Store
 from consumers.audio import SpooledAudio, spooled
-from consumers.paid import paid_once
+from consumers.own_parts import patient, unnamed
+from consumers.paid import kept, paid_once
 from consumers.publishing import outcome, publication
 from consumers.runtime.clock import Clock
 from consumers.runtime.seam import DaemonSpec, Failure, Park, Publication, Record, RetryAfter
@@ -72,13 +72,15 @@ class Transcription:
             )
         tenant = self.tenants.get(envelope.tenant_id)
         if tenant is None:
-            raise Park("unknown_tenant", "no live bundle names this tenant")
-        started = time.monotonic()
+            raise unnamed(
+                "unknown_tenant", "no live bundle names this tenant", loaded=self.tenants.loaded, record=record
+            )
+        started = self.clock.monotonic()
         if call is None or not call.recording_url:
             transcript = _without("no_recording")
         else:
             transcript = await self._transcribe(tenant, record, call.recording_url)
-        transcript = transcript.model_copy(update={"seconds": round(time.monotonic() - started, 3)})
+        transcript = transcript.model_copy(update={"seconds": round(self.clock.monotonic() - started, 3)})
         grown = grow(record.json, transcript=transcript)
         return (publication(topics.TRANSCRIBED, Transcribed, envelope, grown),)
 
@@ -113,13 +115,22 @@ class Transcription:
     async def _once(self, tenant: IntakeBundle, audio: SpooledAudio) -> Transcript:
         wanted = codec.digest([audio.sha256, self.model, list(tenant.ai.languages), list(tenant.recordings.channels)])
         return await paid_once(
-            self.store, Scope(tenant.tenant), "transcript", wanted, Transcript, lambda: self._recognize(tenant, audio)
+            self.store,
+            Scope(tenant.tenant),
+            "transcript",
+            wanted,
+            Transcript,
+            lambda: self._recognize(tenant, audio),
+            sleep=self.clock.sleep,
         )
 
     async def _recognize(self, tenant: IntakeBundle, audio: SpooledAudio) -> Transcript:
         recognition = await self.speech.recognize(audio.chunks(), languages=tenant.ai.languages)
         words = [[w.text, w.start_s, w.end_s, w.speaker or u.speaker] for u in recognition.utterances for w in u.words]
-        words_ref = await self.objects.put(tenant.tenant, codec.canonical(words)) if words else None
+        words_ref = None
+        if words:
+            data = codec.canonical(words)
+            words_ref = await kept(self.objects, tenant.tenant, "words", data, sleep=self.clock.sleep)
         return transcript_of(recognition, audio, words_ref, tenant.recordings.channels)
 
 
@@ -184,7 +195,7 @@ def spec(handler: Transcription) -> DaemonSpec[Inbound]:
         description="Fetches the recordings of calls and transcribes them.",
         topics={topics.INBOUND_CALLS: Inbound, topics.overflow(topics.INBOUND_CALLS): Inbound},
         publishes={topics.TRANSCRIBED: Transcribed, topics.OUTCOMES: Outcome},
-        handler=handler.handle,
+        handler=patient(handler.handle),
         on_dead=on_dead,
         handler_timeout=600.0,
     )

@@ -34,6 +34,13 @@ class Revision(Section):
         """Text of fixed width that sorts as the revisions do (also in SQL)."""
         return revision_key(self.sequence, self.rank, self.received_at, self.event_id)
 
+    def shared_key(self) -> str:
+        """The same for what several requests share (the person): by the time of receipt, then the event.
+
+        Sequence and rank order the events of one request only; between requests they say nothing.
+        """
+        return revision_key(None, 0, self.received_at, self.event_id)
+
 
 def revision_key(sequence: int | None, rank: int, received_at: datetime, event_id: str) -> str:
     """`sequence.rank.received.event`, each part zero-padded."""

@@ -2,7 +2,8 @@
 
 `LiveBundles` polls the store's pointers and builds what a process needs of every half that changed. It promises that
 a half that cannot be read leaves the last good one in place, for that tenant alone, and says so; that an older sequence
-never replaces a newer one; and that it is not `loaded` before the first complete look.
+never replaces a newer one; that it is not `loaded` before the first complete look; and that only
+`stop` ends the looking.
 """
 
 import asyncio
@@ -11,7 +12,6 @@ from collections.abc import Callable
 from typing import Any, Generic, Literal, TypeVar
 
 import structlog
-from pydantic import ValidationError
 
 from connectors.store.seam import NotFound, StoreAdmin, StoreError
 from schemas.bundle import LiveBundle
@@ -37,8 +37,10 @@ class LiveBundles(Generic[H]):
         self._model = IntakeBundle if half == "intake" else RulesBundle
         self._build = build
         self._poll_seconds = poll_seconds
-        self._current: dict[str, tuple[LiveBundle, H]] = {}
+        self._current: dict[str, tuple[str, H]] = {}
+        self._seen: dict[str, int] = {}
         self._refused: dict[str, str] = {}
+        self._missing: set[str] = set()
         self._task: asyncio.Task[None] | None = None
         self._log = structlog.get_logger("leadbus.bundles")
         self.loaded = False
@@ -54,41 +56,65 @@ class LiveBundles(Generic[H]):
 
     def versions(self) -> dict[str, str]:
         """Tenant to the hash it runs."""
-        return {tenant: getattr(live, self._half) for tenant, (live, _) in self._current.items()}
+        return {tenant: digest for tenant, (digest, _) in self._current.items()}
+
+    def sequence(self, tenant_id: str) -> int | None:
+        """The newest sequence of the tenant that was looked at, its half taken or refused."""
+        return self._seen.get(tenant_id)
 
     async def refresh(self) -> bool:
         """Look once; True when something changed. Raises a StoreError when the store does not answer."""
         changed = False
         lives = await self._store.list_live()
         for live in lives:
-            known = self._current.get(live.tenant_id)
-            digest = getattr(live, self._half)
-            if known and (known[0].sequence >= live.sequence or getattr(known[0], self._half) == digest):
-                continue
-            if self._refused.get(live.tenant_id) == digest:
-                continue
-            try:
-                body = await self._store.get_bundle_half(live.tenant_id, self._half, digest)
-                self._current[live.tenant_id] = (live, self._build(live, self._model.model_validate(body)))
-                self._refused.pop(live.tenant_id, None)
-                changed = True
-                self._log.info("bundle_live", tenant=live.tenant_id, half=self._half, hash=digest[:12])
-            except (NotFound, ValidationError, ValueError) as error:
-                self._refused[live.tenant_id] = digest
-                self._log.error(
-                    "bundle_refused",
-                    tenant=live.tenant_id,
-                    half=self._half,
-                    hash=digest[:12],
-                    error=type(error).__name__,
-                    keeps=getattr(known[0], self._half)[:12] if known else None,
-                )
-        gone = set(self._current) - {live.tenant_id for live in lives}
-        for tenant in gone:
-            del self._current[tenant]
-            changed = True
+            if self._seen.get(live.tenant_id, -1) < live.sequence or live.tenant_id in self._missing:
+                changed |= await self._look(live)
+        for tenant in set(self._seen) - {live.tenant_id for live in lives}:
+            del self._seen[tenant]
+            self._missing.discard(tenant)
+            self._refused.pop(tenant, None)
+            changed |= self._current.pop(tenant, None) is not None
         self.loaded = True
         return changed
+
+    async def _look(self, live: LiveBundle) -> bool:
+        """Take the tenant's half if it is another one and can be read; True when it was taken."""
+        tenant, digest = live.tenant_id, getattr(live, self._half)
+        known = self._current.get(tenant)
+        taken = False
+        if (known is None or known[0] != digest) and self._refused.get(tenant) != digest:
+            try:
+                body = await self._store.get_bundle_half(tenant, self._half, digest)
+                self._current[tenant] = (digest, self._build(live, self._model.model_validate(body)))
+                taken = True
+            except StoreError as error:
+                if not isinstance(error, NotFound):
+                    raise
+                if tenant not in self._missing:
+                    self._refusal(tenant, digest, error)
+                self._seen[tenant] = live.sequence
+                self._missing.add(tenant)  # it may only be late: the next look tries again
+                return False
+            except Exception as error:  # noqa: BLE001  whatever is wrong with one tenant's half, the others go on
+                self._refused[tenant] = digest
+                self._refusal(tenant, digest, error)
+        if taken:
+            self._refused.pop(tenant, None)
+            self._log.info("bundle_live", tenant=tenant, half=self._half, hash=digest[:12])
+        self._missing.discard(tenant)
+        self._seen[tenant] = live.sequence
+        return taken
+
+    def _refusal(self, tenant: str, digest: str, error: Exception) -> None:
+        known = self._current.get(tenant)
+        self._log.error(
+            "bundle_refused",
+            tenant=tenant,
+            half=self._half,
+            hash=digest[:12],
+            error=type(error).__name__,
+            keeps=known[0][:12] if known else None,
+        )
 
     async def start(self) -> None:
         """Look once, then keep looking. A store that is away at the start is waited for."""
@@ -101,7 +127,7 @@ class LiveBundles(Generic[H]):
             await asyncio.sleep(self._poll_seconds)
             try:
                 await self.refresh()
-            except StoreError as error:
+            except Exception as error:  # noqa: BLE001  looking that ended would freeze every tenant's configuration
                 self._log.warning("bundles_unreachable", half=self._half, error=type(error).__name__)
 
     async def stop(self) -> None:

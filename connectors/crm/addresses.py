@@ -22,6 +22,9 @@ class AddressRefused(OSError):
 
 def is_open_internet(address: Address) -> bool:
     """Whether a connection to the address leaves for the open internet."""
+    if address in _NAT64:
+        # The way to IPv4 in a network without it: what counts is the address inside.
+        return is_open_internet(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
     if not address.is_global or address.is_multicast or address.is_reserved or address.is_unspecified:
         return False
     if isinstance(address, ipaddress.IPv4Address):
@@ -52,6 +55,4 @@ def _wrapped(address: ipaddress.IPv6Address) -> list[Address]:
         inner.append(address.sixtofour)
     if address.teredo is not None:
         inner += address.teredo
-    if address in _NAT64:
-        inner.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
     return inner

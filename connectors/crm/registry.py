@@ -87,3 +87,10 @@ def registrations() -> dict[ConnectorKind, Registration]:
             raise RuntimeError(f"{name} registers {registration.kind.value} a second time")
         found[registration.kind] = registration
     return found
+
+
+def warm(registration: Registration) -> None:
+    """Import all that the kind will need, so that the first lead does not wait a second for it. Blocks."""
+    module = importlib.import_module(registration.open.__module__)
+    for part in pkgutil.iter_modules(getattr(module, "__path__", ()), f"{module.__name__}."):
+        importlib.import_module(part.name)

@@ -14,8 +14,10 @@ from typing import Any
 from connectors.crm.html_text import html_as_text
 from schemas import codec
 
+_EXACT = 2**53
+"""Below it a float holds every whole number, and JSON every integer."""
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,30})(\.\d{1,30})?")
-_PHONE = re.compile(r"\+?[\d\s().\-/]{7,24}")
+_PHONE = re.compile(r"\(?\+?[\d\s().\-/]{7,24}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?")
 
 
@@ -67,10 +69,11 @@ def _forms(value: Any) -> frozenset[str]:
 
 def _origins(present: Any) -> Iterator[Any]:
     """Values that a vendor may have made the present one of."""
-    yield present
+    if not isinstance(present, int) or abs(present) < _EXACT:
+        yield present
     if isinstance(present, bool):
         yield str(present).lower()
-    elif isinstance(present, int | float):
+    elif isinstance(present, int | float) and abs(present) < _EXACT:
         yield _plain(present)
         yield float(present)
         if float(present).is_integer():
@@ -91,7 +94,7 @@ def _origins_of_text(present: str) -> Iterator[Any]:
     if _NUMBER.fullmatch(text):
         number = float(text)
         yield number
-        if number.is_integer():
+        if number.is_integer() and abs(number) < _EXACT:
             yield int(number)
     if _PHONE.fullmatch(text):
         digits = re.sub(r"\D", "", text)

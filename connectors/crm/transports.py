@@ -47,9 +47,10 @@ class Transports:
         if self._http is None:
             from connectors.crm.http import Http
 
+            default = ConnectionSettings.model_fields["sendgrid_url"].default
             own = (self._settings.pipedrive_url, self._settings.sendgrid_url)
             self._http = Http(
-                allowed=frozenset(urlsplit(url).netloc.lower() for url in own if url),
+                allowed=frozenset(urlsplit(url).netloc.lower() for url in own if url and url != default),
                 connect_timeout=self._settings.connect_timeout_seconds,
                 read_timeout=self._settings.read_timeout_seconds,
             )

@@ -16,7 +16,7 @@ _SPACES = re.compile(r"\s+")
 _BEARER = re.compile(r"\b(bearer|basic|api[-_ ]?key|token)[\s:=]+[^\s,;\"'<>]{6,}", re.IGNORECASE)
 _EMAIL = re.compile(r"[^\s@\"'<>,;:()\[\]{}]+@[^\s@\"'<>,;:()\[\]{}]+")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
-_OPAQUE = re.compile(r"(?<![\w!.~+/=-])(?=[\w!.~+/=-]*\d)(?=[\w!.~+/=-]*[A-Za-z])[\w!.~+/=-]{24,}")
+_OPAQUE = re.compile(r"(?<![\w!~+=-])(?=[\w!~+=-]*\d)(?=[\w!~+=-]*[A-Za-z])[\w!~+=-]{20,}")
 _PHONE = re.compile(r"(?<![\w-])\+?\(?\d(?:[\s().\-/]{0,2}\d){6,14}(?![\w-])")
 _PERSONAL = re.compile(
     r"name|phone|mobile|mail|street|address|city|zip|postal|message|body|content|descri|note|summary|transcript",

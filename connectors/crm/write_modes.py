@@ -1,10 +1,12 @@
 """Which fields of a record may be written, given what stands in the vendor's record now. Pure: no call is made here.
 
     on_create   when the record is new
-    if_empty    when nothing stands there
-    if_ours     when nothing stands there that we did not write, and nobody has emptied what we wrote
+    if_empty    when nothing stands there, or still what we wrote
+    if_ours     as if_empty, but never again into a field of ours that a person has emptied
     always      whatever stands there
 
+So what a person typed survives both careful modes, and what we wrote ourselves follows the newest revision whichever
+of two arrived first: which event may write at all is the ledger's matter, not the mode's.
 Null and blank values are never written. A field whose value stands there already is not sent, but counts as written:
 so a delivery that is repeated after a crash tells the ledger the same as the first one would have.
 """
@@ -66,5 +68,5 @@ def _may_write(field: FieldWrite, there: Any, ours: str | None) -> bool:
         case Write.IF_OURS:
             return ours is None if is_empty(there) else is_ours(there, ours)
         case _:
-            # A mode from the future is read as the careful one.
-            return is_empty(there)
+            # A mode from the future is read as the default.
+            return is_empty(there) or is_ours(there, ours)

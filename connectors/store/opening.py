@@ -20,9 +20,10 @@ def open_store(url: str, *, create: bool = False) -> FullStore:
 
     `create` makes a missing instance and database, on the Spanner emulator only: real ones are made by whoever pays
     for them. A SQLite file is always made when missing; its folder must be there.
+    A store in memory is none: it would not be shared, nor outlive the process.
     """
     scheme, _, rest = url.partition("://")
-    if scheme == "sqlite" and len(rest) > 1 and rest.startswith("/"):
+    if scheme == "sqlite" and len(rest) > 1 and rest.startswith("/") and rest != "/:memory:":
         from connectors.store.sqlite.store import SqliteStore
 
         return SqliteStore(rest[1:])

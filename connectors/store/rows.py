@@ -123,7 +123,7 @@ def decision(row: Row) -> Decision:
 
 
 def decision_as_stored(values: Row) -> Decision:
-    """What reading the row back will give: the winner of a race gets exactly what the losers get."""
+    """The decision of a row, written or read: the winner of a race gets exactly what the losers get."""
     return Decision.model_validate(codec.loads(normal("document", values["document"])))
 
 

@@ -4,11 +4,13 @@ Read from the sandbox's control door. Ids, times and order are left out, so that
 compared byte for byte.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+PORT = re.compile(r"http://127\.0\.0\.1:\d+")
 VOLATILE = frozenset(
     {
         "id",
@@ -28,6 +30,7 @@ VOLATILE = frozenset(
         "lead_id",
         "WhoId",
         "message_id",
+        "received_at",
         "at",
     }
 )
@@ -57,15 +60,23 @@ def doubled(found: Iterable[Item]) -> list[str]:
 
 
 def comparable(found: Iterable[Item]) -> list[dict[str, Any]]:
-    """The contents without what differs between two runs of the same day."""
+    """The contents without what differs between two runs of the same day: times, the vendors' ids and ports."""
     return [
         {
             "where": f"{item.vendor}/{item.account}/{item.kind}",
             "ours": item.ours,
-            "content": {key: value for key, value in sorted(item.content.items()) if key not in VOLATILE},
+            "content": _steady({key: value for key, value in sorted(item.content.items()) if key not in VOLATILE}),
         }
         for item in found
     ]
+
+
+def _steady(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _steady(inner) for key, inner in value.items() if key not in VOLATILE}
+    if isinstance(value, list):
+        return [_steady(inner) for inner in value]
+    return PORT.sub("http://127.0.0.1", value) if isinstance(value, str) else value
 
 
 def counts(found: Iterable[Item]) -> dict[str, dict[str, int]]:
@@ -116,4 +127,4 @@ def _mails(state: Mapping[str, Any]) -> Iterable[Item]:
     for account, mailbox in _accounts(state, "sendgrid"):
         for mail in mailbox.get("mails", []):
             arguments = mail.get("custom_args") or {}
-            yield Item("sendgrid", account, "mails", arguments.get("leadbus_order_id", ""), mail)
+            yield Item("sendgrid", account, "mails", arguments.get("order_id", ""), mail)

@@ -66,6 +66,7 @@ async def run_day(
     *,
     leads: int = 60,
     pause: float = 0.03,
+    connections: int = 8,
     settle_seconds: float = SETTLE_SECONDS,
     disturb: Disturbance | None = None,
 ) -> DayResult:
@@ -80,7 +81,8 @@ async def run_day(
     store = open_store(house.store_url)
     try:
         posting = asyncio.create_task(
-            post_all(house.gateway_url, day.webhooks, pause=pause, on_answer=answers.append), name="posting"
+            post_all(house.gateway_url, day.webhooks, connections=connections, pause=pause, on_answer=answers.append),
+            name="posting",
         )
         disturbing = asyncio.create_task(disturb(house, balance)) if disturb else None
         deadline = started + settle_seconds

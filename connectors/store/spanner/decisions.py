@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from connectors.store import columns, rows, tickets
-from connectors.store.columns import StoreTime
+from connectors.store.columns import Row, StoreTime
 from connectors.store.seam import Draw, Invalid, Scope
 from connectors.store.spanner.catalogue import Scoped, Tables
 from connectors.store.spanner.engine import Engine
@@ -40,10 +40,10 @@ class Decisions:
     async def put_decision_if_absent(self, scope: Scope, decision: Decision, draws: Sequence[Draw] = ()) -> Decision:
         """See the seam."""
 
-        async def work(tx: Transaction) -> Decision:
+        async def work(tx: Transaction) -> Row:
             key = (decision.event_id, decision.phase.value, decision.generation)
             if stored := await tx.get(Tables.DECISIONS, *key):
-                return rows.decision(stored)
+                return stored
             drawn = await _draw(tx, draws)
             values = rows.decision_values(scope, decision.model_copy(update={"tickets": drawn.tickets}))
             for ticket in drawn.new:
@@ -51,9 +51,9 @@ class Decisions:
             for pool, number in drawn.counters.items():
                 tx.put(Tables.POOLS, {"pool": pool, "next_number": number})
             tx.insert(Tables.DECISIONS, values)
-            return rows.decision_as_stored(values)
+            return values
 
-        return await self._engine.write(scope.tenant_id, "put_decision", work)
+        return rows.decision_as_stored(await self._engine.write(scope.tenant_id, "put_decision", work))
 
     async def list_decisions(self, scope: Scope, request_id: str) -> Sequence[Decision]:
         """See the seam; by the time they were stored."""

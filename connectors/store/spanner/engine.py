@@ -4,7 +4,7 @@ Promises:
 - Work of `write` is one read-write transaction, repeated by the client when Spanner aborts it, so work must be
   repeatable. Whatever ends it otherwise rolls it back: the client leaves the transaction open after a failed call or a
   cancelled task, and the next writer would wait for it.
-- Every call ends within `CALL_SECONDS`; by itself the client repeats reads against a dead server for ever.
+- Every call ends within `call_seconds`; by itself the client repeats reads against a dead server for ever.
 - Against the emulator, writes of this process queue up here, because it runs one transaction at a time and aborts the
   others (50 at once: 2.2 s, queued 0.4 s), and read-write transactions keep off multiplexed sessions, where it fails.
 
@@ -41,10 +41,13 @@ NO_MULTIPLEXED_WRITES: Final = "GOOGLE_CLOUD_SPANNER_MULTIPLEXED_SESSIONS_FOR_RW
 class Engine:
     """One database. Bound to the event loop of its first call."""
 
-    def __init__(self, project: str, instance: str, database: str, *, emulator: str | None, create: bool) -> None:
+    def __init__(
+        self, project: str, instance: str, database: str, *, emulator: str | None, create: bool, call_seconds: float
+    ) -> None:
         self._project, self._instance_id, self._database_id = project, instance, database
         self._emulator = emulator or os.environ.get(EMULATOR_VARIABLE)
         self._create = create
+        self._seconds = call_seconds
         self._connecting = asyncio.Lock()
         self._turn = asyncio.Lock() if self._emulator else None
         self._client: Any = None
@@ -64,14 +67,14 @@ class Engine:
             async with self._turn_taken():
                 try:
                     result: T = await database.run_in_transaction(
-                        noted, timeout_secs=CALL_SECONDS, default_retry_delay=ABORTED_DELAY, transaction_tag=tag
+                        noted, timeout_secs=self._seconds, default_retry_delay=ABORTED_DELAY, transaction_tag=tag
                     )
                 except BaseException:
                     await _rolled_back(begun)
                     raise
             return result
 
-        return await self._call(run)
+        return await self._call(run, self._seconds)
 
     async def read(self, tenant_id: str | None, work: Callable[[Reading], Awaitable[T]]) -> T:
         """The result of one read or query, as strong as the last commit. A second one needs a second call."""
@@ -80,7 +83,7 @@ class Engine:
             async with database.snapshot() as snapshot:
                 return await work(Reading(snapshot, tenant_id))
 
-        return await self._call(run)
+        return await self._call(run, self._seconds)
 
     async def erase(self, tenant_id: str, statements: Sequence[Query]) -> None:
         """Run partitioned statements: each in full, none in a transaction, all repeatable."""
@@ -95,8 +98,8 @@ class Engine:
 
     async def change_schema(self, statements: Sequence[str]) -> None:
         """Apply DDL. Raises what Google's client raises: the caller knows which refusals are answers."""
-        database = await self._connected()
         async with self._turn_taken(), asyncio.timeout(SCHEMA_SECONDS):
+            database = await self._connected()
             operation = await database.update_ddl(list(statements))
             await operation.result()
 
@@ -111,7 +114,7 @@ class Engine:
                 await asyncio.wait_for(database.spanner_api.transport.close(), timeout=2.0)
 
     # ---------------------------------------------------------------------------------------------------------------
-    async def _call(self, run: Callable[[Any], Coroutine[Any, Any, T]], seconds: float = CALL_SECONDS) -> T:
+    async def _call(self, run: Callable[[Any], Coroutine[Any, Any, T]], seconds: float) -> T:
         try:
             async with asyncio.timeout(seconds):
                 database = await self._connected()
@@ -120,7 +123,7 @@ class Engine:
         except StoreError:
             raise
         except TimeoutError:
-            raise Unavailable(f"Spanner did not answer within {seconds:.0f} s") from None
+            raise Unavailable(f"Spanner did not answer within {seconds:g} s") from None
         except (GoogleAPICallError, RetryError, GoogleAuthError) as error:
             raise translated(error) from None
 

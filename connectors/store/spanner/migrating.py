@@ -25,6 +25,7 @@ BUSY_SECONDS: Final = 0.25
 
 async def migrate(engine: Engine) -> Sequence[str]:
     """Apply what is missing; the names of what this call applied. `Unavailable` when a statement fails."""
+    await engine.read(None, lambda tx: tx.now())  # says soon when nobody is there; schema changes wait for minutes
     await _change(engine, [Housekeeping.MIGRATIONS_TABLE])
     done = set(await applied(engine))
     news: list[str] = []

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from connectors.store import columns, rows, tickets
-from connectors.store.columns import StoreTime
+from connectors.store.columns import Row, StoreTime
 from connectors.store.seam import Draw, Invalid, Scope
 from connectors.store.sqlite.catalogue import Scoped
 from connectors.store.sqlite.engine import Engine
@@ -41,9 +41,9 @@ class Decisions:
         """See the seam."""
         key = {"event_id": decision.event_id, "phase": decision.phase.value, "generation": decision.generation}
 
-        def work(tx: Transaction) -> Decision:
+        def work(tx: Transaction) -> Row:
             if stored := tx.one(Scoped.GET_DECISION, key):
-                return rows.decision(stored)
+                return stored
             drawn = _draw(tx, draws)
             values = rows.decision_values(scope, decision.model_copy(update={"tickets": drawn.tickets}))
             for ticket in drawn.new:
@@ -51,9 +51,9 @@ class Decisions:
             for pool, number in drawn.counters.items():
                 tx.run(Scoped.PUT_POOL, {"pool": pool, "next_number": number})
             tx.run(Scoped.ADD_DECISION, values)
-            return rows.decision_as_stored(values)
+            return values
 
-        return await self._engine.write(scope.tenant_id, work)
+        return rows.decision_as_stored(await self._engine.write(scope.tenant_id, work))
 
     async def list_decisions(self, scope: Scope, request_id: str) -> Sequence[Decision]:
         """See the seam; by the time they were stored."""

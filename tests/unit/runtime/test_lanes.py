@@ -70,10 +70,8 @@ async def test_one_tenants_flood_costs_another_one_slots_time() -> None:
         lanes.submit(Waiting(f"flood{number}", tenant="a"))
     lanes.submit(Waiting("single", tenant="b"))
     await settle()
-    await stage.let_go("flood0")
-    assert stage.started == ["flood0", "flood1"] or stage.started == ["flood0", "single"]
-    await stage.let_go("flood1", "single")
-    assert "single" in stage.started[:3]
+    await stage.let_go("flood0", "flood1", "single", "flood2")
+    assert stage.started.index("single") <= 2
     await lanes.cancel(lambda item: True)
 
 

@@ -49,7 +49,7 @@ def error_of(
         return QuotaSpent(words, until=now + timedelta(seconds=wait or _MOVED_SECONDS), code="477")
     if status == 401:
         return AuthBroken(words, code=code)
-    if status == 403 or unknown_property(document):
+    if status == 403 or 300 <= status < 400 or unknown_property(document):
         return ConfigBroken(words, code=code)
     if status == 423 or status >= 500:
         return Retryable(words, code=code)

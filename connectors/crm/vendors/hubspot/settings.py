@@ -1,7 +1,7 @@
 """What a tenant may set for a HubSpot connector."""
 
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, StringConstraints, field_validator
 
@@ -35,6 +35,6 @@ class HubSpotSettings(FileModel):
         if zone is not None:
             try:
                 ZoneInfo(zone)
-            except (OSError, ValueError) as error:
+            except (ZoneInfoNotFoundError, OSError, ValueError) as error:
                 raise ValueError("unknown time zone; use an IANA name such as America/Chicago") from error
         return zone

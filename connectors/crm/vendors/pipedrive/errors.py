@@ -51,7 +51,7 @@ def error_of(
         return RateLimited(words, delay=BLOCK_PAUSE, scope=scope, code="403")
     if status == 401:
         return AuthBroken(words, code=code)
-    if status in (402, 403, 404, 410) or (status in (400, 422) and unknown_field(told)):
+    if 300 <= status < 400 or status in (402, 403, 404, 410) or (status in (400, 422) and unknown_field(told)):
         return ConfigBroken(words, code=code)
     if status >= 500 or status == 408:
         return (EffectUnknown if creates else Retryable)(words, code=code)

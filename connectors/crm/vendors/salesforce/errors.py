@@ -84,7 +84,7 @@ def record_is_missing(status: int, details: Sequence[Mapping[str, Any]]) -> bool
 def _by_status(status: int) -> type[PermanentRefusal | Retryable | AuthBroken | ConfigBroken]:
     if status == 401:
         return AuthBroken
-    if status in (403, 404, 410):
+    if status in (403, 404, 410) or 300 < status < 400:
         return ConfigBroken
     if status >= 500 or status == 423:
         return Retryable

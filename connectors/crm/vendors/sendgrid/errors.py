@@ -42,7 +42,7 @@ def error_of(
         # The one 401 that has nothing to do with the key.
         spent = "maximum credits exceeded" in told.lower()
         return QuotaSpent(words, code=code) if spent else AuthBroken(words, code=code)
-    if status == 403:
+    if status == 403 or 300 <= status < 400:
         return ConfigBroken(words, code=code)
     if status >= 500 or status == 408:
         return Retryable(words, code=code)
