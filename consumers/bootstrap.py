@@ -174,6 +174,7 @@ async def _delivery(
         failpoints=failpoints,
         owner=owner,
         lease_seconds=lease_seconds,
+        sleep=clock.sleep,
     )
     handler = delivery.Delivery(
         tenants=await _tenants(stack, store),

@@ -20,12 +20,13 @@ from connectors.crm.seam import (
     Retryable,
 )
 from connectors.secrets.seam import SecretMissing, Secrets, SecretUnavailable
-from connectors.store.seam import Conflict, Unavailable
 from consumers.effects import Effector
+from consumers.own_parts import patient, unnamed
 from consumers.plan import finished
 from consumers.runtime.clock import Clock
 from consumers.runtime.failpoints import Failpoints
 from consumers.runtime.seam import DaemonSpec, Failure, Park, Permanent, Publication, Record, RetryAfter
+from schemas.decision import Operation
 from schemas.decision import Scope as StepScope
 from schemas.delivery import DeliveryOrder, FinalState, Outcome
 from schemas.tenant import Connector, IntakeBundle
@@ -50,15 +51,21 @@ class Delivery:
         order = record.document
         tenant = self.tenants.get(order.envelope.tenant_id)
         if tenant is None:
-            raise Park("unknown_tenant", "no live bundle names this tenant")
+            raise unnamed(
+                "unknown_tenant", "no live bundle names this tenant", loaded=self.tenants.loaded, record=record
+            )
         connector = tenant.connector(order.step.connector_id)
         if connector is None:
-            raise Park(
+            raise unnamed(
                 "unknown_connector",
-                f"the tenant has no connector {order.step.connector_id} any more",
+                f"the tenant has no connector {order.step.connector_id}",
+                loaded=self.tenants.loaded,
+                record=record,
                 connector_id=order.step.connector_id,
             )
-        early = self._without_calling(order, connector)
+        if StepScope.OTHER is order.step.scope or Operation.OTHER is order.step.operation:
+            raise Park("newer_step", "a newer daemon is needed to carry out this kind of step")
+        early = await self._without_calling(order, connector)
         if early is not None:
             state, reason = early
             return finished(order, record.json, state, reason, self.clock.now())
@@ -74,20 +81,20 @@ class Delivery:
             order, record.json, done.state, done.reason, self.clock.now(), remote_ids=done.remote_ids, url=done.url
         )
 
-    def _without_calling(self, order: DeliveryOrder, connector: Connector) -> tuple[FinalState, str] | None:
-        expires = order.step.expires_at
-        if expires is not None and expires <= self.clock.now():
-            return FinalState.EXPIRED, f"the step was to be done by {expires.isoformat()}"
+    async def _without_calling(self, order: DeliveryOrder, connector: Connector) -> tuple[FinalState, str] | None:
         if order.envelope.test and not connector.accept_test:
             return FinalState.RECORDED, f"test lead: connector {connector.id} does not take test leads"
         if connector.mode == "record":
             return FinalState.RECORDED, f"connector {connector.id} is in record mode: nothing was sent"
+        expires = order.step.expires_at
+        if expires is not None and expires <= self.clock.now() and not await self.effector.begun(order):
+            return FinalState.EXPIRED, f"the step was to be done by {expires.isoformat()}"
         return None
 
 
 @contextmanager
 def failures(order: DeliveryOrder, connector: Connector) -> Iterator[None]:
-    """What becomes of the order when the connector, the secret or the store fails."""
+    """What becomes of the order when the connector or the secret fails; the store is a matter of `patient`."""
     give_up = order.step.give_up_after_hours * HOUR
     name = connector.id
     try:
@@ -108,8 +115,6 @@ def failures(order: DeliveryOrder, connector: Connector) -> Iterator[None]:
         raise Park("secret_missing", f"{name}: {error}", connector_id=name) from error
     except SecretUnavailable as error:
         raise RetryAfter("secret_unavailable", f"{name}: {error}", delay=10.0) from error
-    except (Conflict, Unavailable) as error:
-        raise RetryAfter("ledger_unavailable", f"{type(error).__name__}", delay=10.0) from error
 
 
 def spec(handler: Delivery, kinds: Sequence[str] = ()) -> DaemonSpec[DeliveryOrder]:
@@ -125,7 +130,7 @@ def spec(handler: Delivery, kinds: Sequence[str] = ()) -> DaemonSpec[DeliveryOrd
         description="Puts leads into the tenants' CRMs, mailboxes and APIs, once.",
         topics=dict.fromkeys(sorted(taken), DeliveryOrder),
         publishes={**dict.fromkeys(sorted(DELIVER.values()), DeliveryOrder), "outcomes": Outcome},
-        handler=handler.handle,
+        handler=patient(handler.handle),
         on_dead=on_dead,
         ordered_by_key=True,
         slots=200,

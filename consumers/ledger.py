@@ -7,17 +7,24 @@ Effects without upsert: claim, `sent` just before the first byte, `done`; an eff
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
-from connectors.crm.seam import Record, Written
-from connectors.store.seam import Claim, Conflict, FieldState, Scope, Store, Target
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+
+from connectors.crm.seam import Delivered, Record, Written
+from connectors.store.seam import Claim, Conflict, FieldState, NotFound, Scope, Store, Target, Unavailable
 from consumers.runtime.seam import RetryAfter
 from rules.values import ticket_of
 from schemas import codec, identity
 from schemas.decision import FieldWrite, RecordWrite, Ticket
 from schemas.envelope import Phase
+
+Sleep = Callable[[float], Awaitable[None]]
+
+VENDOR_SHARE = 0.8
+"""Of a lease: calls of the vendor end within it, so that there is time to note what came of them."""
 
 PHASES = {Phase.RECEIVED: 0, Phase.ANALYZED: 1, Phase.OTHER: 0}
 
@@ -94,18 +101,19 @@ class Leases:
     _locks: dict[str, tuple[asyncio.Lock, int]] = field(default_factory=dict)
 
     @contextlib.asynccontextmanager
-    async def held(self, scope: Scope, *parts: str) -> AsyncIterator[None]:
-        """Hold the lease named by `parts`; RetryAfter when another process keeps it longer than we wait."""
+    async def held(self, scope: Scope, *parts: str) -> AsyncIterator[float]:
+        """Hold the lease named by `parts`; yields the time (of the event loop) by which the vendor's calls must have
+        ended. RetryAfter when another process keeps it longer than we wait."""
         lease_id = identity.derive("lease", scope.tenant_id, *parts)
         lock, users = self._locks.get(lease_id, (asyncio.Lock(), 0))
         self._locks[lease_id] = (lock, users + 1)
         try:
             async with lock:
-                claim = await self._claimed(scope, lease_id)
+                claim, deadline = await self._claimed(scope, lease_id)
                 try:
-                    yield
+                    yield deadline
                 finally:
-                    with contextlib.suppress(Conflict):
+                    with contextlib.suppress(Conflict, NotFound, Unavailable):  # it runs out by itself
                         await self.store.release_order(scope, claim, self.owner)
         finally:
             lock, users = self._locks[lease_id]
@@ -114,15 +122,42 @@ class Leases:
             else:
                 self._locks[lease_id] = (lock, users - 1)
 
-    async def _claimed(self, scope: Scope, lease_id: str) -> Claim:
-        deadline = asyncio.get_running_loop().time() + self.patience
+    async def _claimed(self, scope: Scope, lease_id: str) -> tuple[Claim, float]:
+        until = asyncio.get_running_loop().time() + self.patience
         while True:
+            deadline = vendor_deadline(self.seconds)
             claim = await self.store.claim_order(scope, lease_id, self.owner, self.seconds)
             if claim.mine:
-                return claim
-            if asyncio.get_running_loop().time() >= deadline:
+                return claim, deadline
+            if asyncio.get_running_loop().time() >= until:
                 raise RetryAfter("record_busy", "another process is writing this record", delay=10.0)
             await asyncio.sleep(0.2)
+
+
+def vendor_deadline(lease_seconds: float) -> float:
+    """When the vendor's calls under a lease that is taken now must have ended, by the event loop's time."""
+    return asyncio.get_running_loop().time() + lease_seconds * VENDOR_SHARE
+
+
+def in_progress() -> RetryAfter:
+    """Another process holds the claim: it may be writing."""
+    return RetryAfter("in_progress", "another process holds the lease", delay=10.0)
+
+
+async def finish(
+    store: Store, scope: Scope, claim: Claim, owner: str, state: Literal["done", "failed"], result: Any, sleep: Sleep
+) -> Claim:
+    """Note how an effect ended, in more than one try: what is not noted must be looked up, and some cannot be."""
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception_type(Unavailable),
+        stop=stop_after_attempt(4),
+        wait=wait_exponential(multiplier=0.2, max=2.0),
+        sleep=sleep,
+        reraise=True,
+    ):
+        with attempt:
+            return await store.finish_order(scope, claim, owner, state, result)
+    raise AssertionError("unreachable: the last attempt returns or raises")
 
 
 @dataclass(slots=True)
@@ -133,30 +168,42 @@ class LedgerEffects:
     scope: Scope
     claim: Claim
     owner: str
+    sleep: Sleep = asyncio.sleep
+    _begun: bool = False
 
     @property
     def known(self) -> Mapping[str, str]:
         """Parts that earlier attempts finished."""
         return self.claim.parts
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the effect may have happened without our knowing."""
+        return self.claim.state == "sent"
+
     async def sending(self) -> None:
-        """`claimed` to `sent`, once."""
-        if self.claim.state == "claimed":
+        """To `sent`, once; `Conflict` when the lease is lost. What was looked up before is marked anew, too."""
+        if not self._begun:
             self.claim = await self.store.mark_sent(self.scope, self.claim, self.owner)
+            self._begun = True
 
     async def remember(self, part: str, remote_id: str) -> None:
         """Keep a remote id."""
         self.claim = await self.store.remember_part(self.scope, self.claim, self.owner, part, remote_id)
 
+    async def settle(self, delivered: Delivered) -> None:
+        """`done`, with what a later reader needs to tell it again."""
+        await self._finish("done", {"remote_ids": delivered.remote_ids, "url": delivered.url})
 
-@dataclass(frozen=True, slots=True)
-class NoEffects:
-    """For writes that need no claim: upserts, and updates by a known id."""
+    async def refuse(self, reason: str) -> None:
+        """`failed`: it will never be tried again."""
+        await self._finish("failed", {"reason": reason})
 
-    known: Mapping[str, str] = field(default_factory=dict)
+    async def release(self) -> None:
+        """Give the claim back: nothing happened. With a part done it stays, to be taken up there."""
+        if not self.claim.parts:
+            with contextlib.suppress(Conflict, NotFound, Unavailable):  # its lease runs out by itself
+                await self.store.release_order(self.scope, self.claim, self.owner)
 
-    async def sending(self) -> None:
-        """Nothing to note."""
-
-    async def remember(self, part: str, remote_id: str) -> None:
-        """Nothing to note: the target's row keeps the id."""
+    async def _finish(self, state: Literal["done", "failed"], result: Any) -> None:
+        self.claim = await finish(self.store, self.scope, self.claim, self.owner, state, result, self.sleep)

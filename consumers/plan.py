@@ -61,10 +61,11 @@ def finished(
     """The final state of the step, and what becomes of the rest of the chain."""
     failed = state in (FinalState.DEAD, FinalState.EXPIRED)
     stops = failed and order.step.on_error is OnError.STOP
-    ended = [_ended(order, as_read, order.step, state, reason, at, last=stops or not order.following, ids=remote_ids)]
+    ended = [_ended(order, as_read, order.step, state, reason, at, last=not order.following, ids=remote_ids)]
     if stops:
+        untried = f"not tried: step {order.step.step_id} ended {state}"
         left = [
-            _ended(order, as_read, step, state, f"not tried: step {order.step.step_id} ended {state}", at, last=True)
+            _ended(order, as_read, step, state, untried, at, last=step is order.following[-1])
             for step in order.following
         ]
         return (*ended, *left)
@@ -100,4 +101,6 @@ def _ended(
 
 
 def _published(order: DeliveryOrder, as_json: Mapping[str, Any]) -> Publication:
-    return publication(DELIVER[order.step.connector_kind], DeliveryOrder, order.envelope, as_json)
+    # A kind that a newer routing knows has its topic by the same rule.
+    topic = DELIVER.get(order.step.connector_kind) or f"deliver.{as_json['step']['connector_kind']}"
+    return publication(topic, DeliveryOrder, order.envelope, as_json)

@@ -1,11 +1,14 @@
 """The recorder daemon: reads every stage and keeps the tenant's requests, arrivals and final states in the store.
 
 It owns the accounting: an event that arrives a second time is counted as `duplicate`, and every final state is kept
-once per (event, phase, step). It promises that the store's rows are the same whatever order the records come in.
+once per (event, phase, step). It promises that the store's rows are the same whatever order the records come in: what
+two stages of one event both tell of (tags, duration) is taken from the later stage.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -22,6 +25,16 @@ from schemas.delivery import FinalState, Outcome
 from schemas.documents import Analyzed, Document, Inbound, Transcribed
 from schemas.envelope import Envelope, Phase
 from schemas.lead import Lead
+
+
+class Stage(IntEnum):
+    """Who tells a fact of an event; the later stage knows better."""
+
+    INBOUND = 0
+    RECEIVED = 1
+    TRANSCRIBED = 2
+    ANALYZED = 3
+    DECIDED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +55,11 @@ class Recorder:
             case Transcribed():
                 await self.store.merge_request(scope, transcribed_row(document))
             case Analyzed():
-                await self.store.merge_request(scope, await self._analyzed_row(scope, document))
+                at = record.timestamp or self.clock.now()
+                await self.store.merge_request(scope, await self._analyzed_row(scope, document, at))
             case Decided():
-                tags = document.decision.tags
-                if tags:
-                    row = _row(document.envelope, semantic_tags=tags)
-                    await self.store.merge_request(scope, row)
+                if document.decision.tags:
+                    await self.store.merge_request(scope, decided_row(document))
             case Outcome():
                 await self.store.put_outcome(scope, document)
         return ()
@@ -81,7 +93,7 @@ class Recorder:
             ),
         )
 
-    async def _analyzed_row(self, scope: Scope, document: Analyzed) -> RequestRow:
+    async def _analyzed_row(self, scope: Scope, document: Analyzed, at: datetime) -> RequestRow:
         analysis, envelope = document.analysis, document.envelope
         vector: list[float] | None = None
         if analysis.embedding is not None:
@@ -90,9 +102,9 @@ class Recorder:
                 vector = [float(v) for v in np.frombuffer(packed, dtype="<f4")]
             except ObjectMissing:
                 vector = None  # the row goes without; the reference stays in ai_analysis
-        now = self.clock.now()
         return _row(
             envelope,
+            Stage.ANALYZED,
             ai_analysis=analysis.model_dump(mode="json"),
             lead_score=analysis.lead_score,
             spam_likelihood=analysis.spam_likelihood,
@@ -100,8 +112,8 @@ class Recorder:
             content_embedding=vector,
             semantic_tags=analysis.tags or None,
             gemini_model_used=analysis.model,
-            processing_time_ms=max(0, round((now - envelope.received_at).total_seconds() * 1000)),
-            processed_at=now,
+            processing_time_ms=max(0, round((at - envelope.received_at).total_seconds() * 1000)),
+            processed_at=at,
         )
 
 
@@ -110,9 +122,9 @@ def first_place(record: Record[Document]) -> Place:
     topic = record.headers.get(headers.FAILURE_TOPIC)
     partition = record.headers.get(headers.FAILURE_PARTITION)
     offset = record.headers.get(headers.FAILURE_OFFSET)
-    if topic is None or partition is None or offset is None:
+    if topic is None or not (partition or "").isdecimal() or not (offset or "").isdecimal():
         return record.place
-    return Place(topic=topic, partition=int(partition), offset=int(offset))
+    return Place(topic=topic, partition=int(partition or 0), offset=int(offset or 0))
 
 
 def inbound_row(document: Inbound) -> RequestRow:
@@ -121,6 +133,7 @@ def inbound_row(document: Inbound) -> RequestRow:
     call = lead.call
     return _row(
         envelope,
+        Stage.INBOUND,
         contact_id=envelope.contact_id,
         communication_mode=envelope.mode.value,
         source=envelope.source,
@@ -141,15 +154,27 @@ def transcribed_row(document: Transcribed) -> RequestRow:
     transcript = document.transcript
     return _row(
         document.envelope,
+        Stage.TRANSCRIBED,
         transcription_data=transcript.model_dump(mode="json"),
         audio_duration_seconds=transcript.audio_seconds,
         speech_model_used=transcript.model,
     )
 
 
-def _row(envelope: Envelope, **facts: Any) -> RequestRow:
+def decided_row(document: Decided) -> RequestRow:
+    """The tags of the rules, with those of the analysis that the rules knew."""
+    decision, analysis = document.decision, document.analysis
+    tags = dict.fromkeys((*(analysis.tags if analysis else ()), *decision.tags))
+    stage = Stage.RECEIVED if decision.phase is Phase.RECEIVED else Stage.DECIDED
+    return _row(document.envelope, stage, semantic_tags=tuple(tags))
+
+
+def _row(envelope: Envelope, stage: Stage, **facts: Any) -> RequestRow:
     return RequestRow(
-        request_id=envelope.request_id, office_id=envelope.office_id, revision=envelope.revision.key(), **facts
+        request_id=envelope.request_id,
+        office_id=envelope.office_id,
+        revision=f"{envelope.revision.key()}.{stage}",
+        **facts,
     )
 
 

@@ -100,6 +100,7 @@ class Daemon:
             clock=self._clock,
             metrics=self.metrics,
             on_ready=self._on_ready,
+            on_broken=self.intake.app.exit,
         )
         app = self.intake.app
         app.on_startup(self._before)

@@ -2,8 +2,8 @@
 
 It joins ledgers, lanes, flow, commits and rebalance, and knows no Kafka client. `process` is called once per record and
 says by returning that the record is finished for good; a record whose call was cancelled, or raised, stays open and is
-read again by whoever owns the partition next. `process` raising is a fault of ours, so the engine is `broken` then: not
-healthy, to be restarted.
+read again by whoever owns the partition next. `process` raising is a fault of ours: the engine is `broken` then, not
+healthy, but goes on with other records. When committing, watching or placing fails it cannot go on, and says so.
 """
 
 import asyncio
@@ -41,8 +41,12 @@ class Engine:
         clock: Clock,
         metrics: Metrics,
         on_ready: Callable[[], None] | None = None,
+        on_broken: Callable[[], None] | None = None,
     ) -> None:
-        """`lane_of` gives records that must not overtake each other the same lane; None is no lane."""
+        """`lane_of` gives records that must not overtake each other the same lane; None is no lane.
+
+        `on_ready` is called once, when the first assignment is placed, `on_broken` when the engine cannot go on.
+        """
         self._consumer = consumer
         self._process = process
         self._lane_of = lane_of
@@ -50,6 +54,7 @@ class Engine:
         self._clock = clock
         self._metrics = metrics
         self._on_ready = on_ready
+        self._on_broken = on_broken
         self._ledgers: dict[Partition, Ledger] = {}
         self._open: dict[Owned, None] = {}
         """Accepted and not finished, oldest first."""
@@ -181,6 +186,8 @@ class Engine:
         if not task.cancelled() and task.exception() is not None:
             self.broken = f"{type(task.exception()).__name__} in the background"
             log.critical("the engine stopped: %s", self.broken, exc_info=task.exception())
+            if self._on_broken is not None:
+                self._on_broken()
 
 
 def _tenant_of(arrival: Arrival) -> str:

@@ -23,6 +23,10 @@ ANSWER_SECONDS = 5.0
 LARGEST_REQUEST = LARGEST_FAILED_RECORD + 64 * 1024
 """Bytes: the largest record of any topic, with its headers and the batch around it."""
 
+LARGEST_BATCH = 256 * 1024
+"""Bytes. aiokafka wakes every waiting send when a batch is full, so small batches cost hundreds of slots dearly; a
+broker measures a batch against the limit of a record, so large ones would be refused."""
+
 
 class KafkaConsumer:
     """The Consumer protocol on a running AIOKafkaConsumer."""
@@ -180,6 +184,7 @@ class KafkaPublisher:
                     acks="all",
                     enable_idempotence=True,
                     max_request_size=LARGEST_REQUEST,
+                    max_batch_size=LARGEST_BATCH,
                     request_timeout_ms=self._timeout_ms,
                 )
                 await producer.start()

@@ -212,7 +212,7 @@ def _roofing(day: _Day) -> None:
     day.chat(
         ROOFING,
         "hail",
-        ("We had hail last night, can you come today?", "Sure, what is the address?", "12 Elm St, it is urgent."),
+        ("Hello, is somebody there?", "Yes, how can we help?", "We had hail last night, it is urgent, come today."),
         "Zoë Marchand",
         "zoe@example.test",
     )

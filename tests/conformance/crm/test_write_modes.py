@@ -42,7 +42,7 @@ async def test_an_edit_by_a_person_survives_all_modes_but_always(desk: Desk, mod
     assert (names.text in delivered.written[0].fields) is not survives
 
 
-async def test_our_own_value_is_replaced_by_if_ours_and_kept_by_if_empty(desk: Desk) -> None:
+async def test_our_own_value_gives_way_to_a_newer_one_under_both_careful_modes(desk: Desk) -> None:
     names = desk.names
     first = {names.score: (40, Write.IF_OURS), names.text: ("first", Write.IF_EMPTY)}
     later = {names.score: (87, Write.IF_OURS), names.text: ("later", Write.IF_EMPTY)}
@@ -50,7 +50,7 @@ async def test_our_own_value_is_replaced_by_if_ours_and_kept_by_if_empty(desk: D
     await desk.send(desk.work("one", later))
     [person] = desk.bench.people()
     assert float(person[names.score]) == 87
-    assert person[names.text] == "first"
+    assert person[names.text] == "later"
 
 
 async def test_a_number_that_the_vendor_formatted_is_still_ours(desk: Desk) -> None:

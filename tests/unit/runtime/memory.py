@@ -21,6 +21,7 @@ class MemoryConsumer:
         self.paused: set[Partition] = set()
         self.refuse_commits = False
         self.silent = False
+        self.faulty = False
         self._assigned: frozenset[Partition] = frozenset()
 
     def write(self, partition: Partition, *offsets: int, key: bytes | None = None, size: int = 1) -> None:
@@ -57,6 +58,8 @@ class MemoryConsumer:
 
     async def commit(self, offsets: Mapping[Partition, Committed]) -> None:
         await asyncio.sleep(0)
+        if self.faulty:
+            raise ZeroDivisionError
         if self.refuse_commits or not offsets.keys() <= self._assigned:
             raise CommitRefused("not now")
         self.commits.update(offsets)

@@ -27,6 +27,7 @@ class House:
         """Whether handlers end at once."""
         self.breaks: set[int] = set()
         self.readied = 0
+        self.stopped = 0
         self.metrics = Metrics.create()
         self._doors: dict[tuple[int, int], asyncio.Event] = {}
         quick = {"commit_interval_seconds": 0.01, "watch_interval_seconds": 0.01, "grace_seconds": 0.05}
@@ -39,6 +40,7 @@ class House:
             clock=SystemClock(),
             metrics=self.metrics,
             on_ready=self._ready,
+            on_broken=self._break,
         )
 
     async def let_go(self, partition: Partition, *offsets: int) -> None:
@@ -60,6 +62,9 @@ class House:
 
     def _ready(self) -> None:
         self.readied += 1
+
+    def _break(self) -> None:
+        self.stopped += 1
 
     async def _process(self, arrival: Arrival) -> None:
         place = (arrival.partition.number, arrival.offset)
@@ -264,6 +269,17 @@ async def test_a_fault_in_the_runtime_leaves_the_record_open_and_says_so() -> No
     assert house.engine.broken == "RuntimeError while working on inbound.messages/1"
     assert house.consumer.commits[ONE].offset == 1
     assert decode(1, house.consumer.commits[ONE].metadata) == {2}
+
+
+async def test_an_engine_that_can_no_longer_commit_asks_to_be_stopped() -> None:
+    house = House(free=True)
+    house.consumer.write(ONE, 0)
+    await house.join(ONE)
+    house.consumer.faulty = True
+    house.engine.start()
+    await house.pump()
+    await eventually(lambda: house.stopped == 1)
+    assert house.engine.broken == "ZeroDivisionError in the background"
 
 
 async def test_a_drain_waits_for_what_runs_and_leaves_the_rest_uncommitted() -> None:
