@@ -26,11 +26,14 @@ def request_id(tenant_id: str, source: str, vendor_thing: str) -> str:
 
 
 def contact_id(tenant_id: str, *, phone_e164: str | None, email: str | None, request: str) -> str:
-    """The identity of the person: by phone in E.164, else by normalized e-mail, else this request alone."""
+    """The identity of the person: by phone in E.164, else by normalized e-mail, else this request alone.
+
+    Upper and lower case of a mail address are one person: no mail system in use tells them apart.
+    """
     if phone_e164:
         return derive("contact", tenant_id, "phone", phone_e164)
     if email:
-        return derive("contact", tenant_id, "email", email)
+        return derive("contact", tenant_id, "email", email.lower())
     return derive("contact", tenant_id, "request", request)
 
 

@@ -38,7 +38,7 @@ def email_of(value: Any) -> str | None:
     if text is None or "@" not in text:
         return None
     try:
-        return validate_email(text, check_deliverability=False, test_environment=True).normalized
+        return validate_email(text, check_deliverability=False, test_environment=True).normalized.lower()
     except (EmailNotValidError, ValueError):
         return None
 

@@ -41,33 +41,36 @@ async def run_kills(console: Console, daemons: Sequence[str], *, failpoint: str 
     calm, tickets = await _day(console, None, None)
     members = pool_members(TENANTS_DIR)
     wanted = _without_members(calm.contents, members)
-    runs = []
+    runs = [_run("undisturbed", None, calm, [])]
     for daemon in daemons:
         console.print(f"kill -9 {daemon}" + (f" at {failpoint}" if failpoint else ""))
         result, drawn = await _day(console, daemon, failpoint)
         differences = _differences(wanted, _without_members(result.contents, members))
         if drawn != tickets:
             differences.append(f"tickets: {drawn} instead of {tickets}")
-        runs.append(
-            {
-                "name": daemon,
-                "failpoint": failpoint,
-                "accepted": result.report["accepted"],
-                "found": result.report["events"] + result.report["repeated"],
-                "lost": result.report["lost"],
-                "duplicates": result.report["duplicates"],
-                "different": differences,
-                "seconds": result.report["seconds"],
-                "open": result.open_events,
-                "parked": result.report["parked"],
-            }
-        )
+        runs.append(_run(daemon, failpoint, result, differences))
     return {
         "chaos": "kill",
         "runs": runs,
         "lost": sum(run["lost"] for run in runs),
         "duplicates": sum(run["duplicates"] for run in runs),
         "different": sum(len(run["different"]) for run in runs),
+    }
+
+
+def _run(name: str, failpoint: str | None, result: DayResult, differences: list[str]) -> dict[str, Any]:
+    report = result.report
+    return {
+        "name": name,
+        "failpoint": failpoint,
+        "accepted": report["accepted"],
+        "found": report["events"] + report["repeated"],
+        "lost": report["lost"],
+        "duplicates": report["duplicates"],
+        "different": differences,
+        "seconds": report["seconds"],
+        "open": result.open_events,
+        "parked": report["parked"],
     }
 
 

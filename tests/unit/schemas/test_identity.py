@@ -16,7 +16,7 @@ def test_a_contact_is_known_by_phone_then_by_mail_then_by_the_request_alone() ->
     phone = identity.contact_id("acme", phone_e164="+13125550142", email="a@example.test", request="r1")
     assert phone == identity.contact_id("acme", phone_e164="+13125550142", email=None, request="r2")
     mail = identity.contact_id("acme", phone_e164=None, email="a@example.test", request="r1")
-    assert mail == identity.contact_id("acme", phone_e164=None, email="a@example.test", request="r2")
+    assert mail == identity.contact_id("acme", phone_e164=None, email="A@example.test", request="r2")
     alone = identity.contact_id("acme", phone_e164=None, email=None, request="r1")
     assert alone != identity.contact_id("acme", phone_e164=None, email=None, request="r2")
     assert len({phone, mail, alone}) == 3
