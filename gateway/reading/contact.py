@@ -33,7 +33,7 @@ def phone_of(value: Any, region: str = DEFAULT_REGION) -> str | None:
 
 
 def email_of(value: Any) -> str | None:
-    """The address with its domain in lower case. No DNS is asked; the reserved domain .test is let through."""
+    """The address in lower case. No DNS is asked; the reserved domain .test is let through."""
     text = text_of(value, 320)
     if text is None or "@" not in text:
         return None

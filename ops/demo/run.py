@@ -75,7 +75,7 @@ async def run_day(
     day = ordinary_day(house.sandbox["callrail"], leads=leads)
     await _map_recordings(house.sandbox["control"], day.recordings)
     balance = Balance()
-    watcher = Watcher(house.bootstrap, balance.add)
+    watcher = Watcher(house.bootstrap, balance.add, prefix=house.plan.topic_prefix)
     watcher.start()
     answers: list[Answer] = []
     store = open_store(house.store_url)

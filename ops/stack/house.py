@@ -38,6 +38,7 @@ class HousePlan:
     """`TENANT/NAME` to the secret's text: handed to the processes as variables, never written to a file."""
     kafka_bootstrap: str | None = None
     store_url: str | None = None
+    topic_prefix: str = ""
     gateway_port: int | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     """Laid over every process: the emulator's address, failpoints."""
@@ -93,6 +94,7 @@ class House:
         callrail = self.sandbox["callrail"].removeprefix("http://")
         return {
             "LEADBUS_KAFKA_BOOTSTRAP": self.bootstrap,
+            "LEADBUS_TOPIC_PREFIX": self.plan.topic_prefix,
             "LEADBUS_STORE_URL": self.store_url,
             "LEADBUS_OBJECTS_URL": f"file://{(self.plan.run_dir / 'objects').resolve()}",
             "LEADBUS_SECRETS_FILE": str(self.plan.run_dir / "secrets.json"),
@@ -121,9 +123,13 @@ class House:
         return ProcessSpec(
             name,
             self._leadbus("consumer", name),
-            {**env, "LEADBUS_HEALTH_PORT": str(port), **extra},
+            {**env, **self._session(), "LEADBUS_HEALTH_PORT": str(port), **extra},
             HttpReady(f"http://{LOOPBACK}:{port}/readyz", seconds=60.0),
         )
+
+    def _session(self) -> dict[str, str]:
+        # The embedded broker gives a killed member's partitions away only when its session has run out.
+        return {} if self.plan.kafka_bootstrap else {"LEADBUS_SESSION_TIMEOUT_MS": "3000"}
 
     async def _start_sandbox(self) -> None:
         (self.plan.run_dir / "objects").mkdir(exist_ok=True)
@@ -135,7 +141,10 @@ class House:
     async def _start_broker(self) -> None:
         if self.plan.kafka_bootstrap:
             return
-        wanted = [[topic.name, min(topic.partitions, EMBEDDED_PARTITIONS)] for topic in topics.table()]
+        wanted = [
+            [self.plan.topic_prefix + topic.name, min(topic.partitions, EMBEDDED_PARTITIONS)]
+            for topic in topics.table()
+        ]
         argv = python_module("ops.stack.embedded_broker", "--topics", json.dumps(wanted))
         told = await self.supervisor.start(ProcessSpec("broker", argv, ready=ReadyLine(30.0)))
         self.bootstrap = str(told["bootstrap"])

@@ -131,7 +131,9 @@ def call(*, recording: str | None = "https://api.callrail.com/r/1", **of: Any) -
 
 def with_future(document: Mapping[str, Any]) -> dict[str, Any]:
     """The document as a newer version may write it: a section and, in every section, a field that nobody knows."""
-    grown = {name: {**section, **FUTURE} if isinstance(section, Mapping) else section for name, section in document.items()}
+    grown = {
+        name: {**section, **FUTURE} if isinstance(section, Mapping) else section for name, section in document.items()
+    }
     return {**grown, **FUTURE}
 
 

@@ -9,11 +9,12 @@ from connectors.bundles.live import LiveBundles
 from connectors.recordings.seam import ObjectsUnavailable
 from connectors.store.opening import open_store
 from connectors.store.seam import Conflict, FullStore, Invalid, Unavailable
-from consumers import analysis, delivery, recorder, routing, transcription
+from consumers import analysis, recorder, routing, transcription
 from consumers.own_parts import LOOKS, patient
 from consumers.routing import Routing
 from consumers.rulesets import RuleSets
 from consumers.runtime.seam import HandlerError, Park, Publication, Record, RetryAfter
+from consumers.specs import offline_specs
 from schemas.documents import Inbound
 from schemas.tenant import IntakeBundle
 from tests.unit.consumers.house import Brain, Ear, Shelf, StillClock, Tape, call, inbound, record_of, tenants_of
@@ -71,7 +72,7 @@ async def test_a_store_that_went_away_makes_no_dead_letter(store: FullStore, nam
     gone = open_store(f"sqlite:///{tmp_path / 'missing' / 'store.db'}")
     spec = (await handlers(gone, tenants))[name]
     with pytest.raises(RetryAfter, match="store_unavailable"):
-        await spec.handler(record_of(Inbound, call()))
+        await spec.handler(record_of(Inbound, inbound() if name == "analysis" else call()))
     await gone.close()
 
 
@@ -95,9 +96,4 @@ async def test_a_tenant_that_nobody_knows_is_looked_for_again_before_a_person_is
 
 
 def test_every_document_daemon_is_patient() -> None:
-    nothing: Any = None
-    specs: tuple[Any, ...] = (
-        transcription.spec(nothing or transcription.Transcription(*[nothing] * 6, model="")),
-        delivery.spec(delivery.Delivery(*[nothing] * 6)),
-    )
-    assert all("patient" in spec.handler.__qualname__ for spec in specs)
+    assert all("patient" in spec.handler.__qualname__ for spec in offline_specs())
