@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 from rich.console import Console
 
 from connectors.store.opening import open_store
@@ -28,23 +29,41 @@ KILL_AT = {
     "routing": ("decided", 8),
     "delivery": ("deliver", 6),
     "recorder": ("outcomes", 8),
-    "retry": ("inbound.messages", 10),
+    "retry": ("retry", 2),
 }
 """Daemon to the stage and count at which it is killed: in the middle of its work."""
+
+FAILPOINTS = (
+    ("transcription", "after_publish_before_commit:4"),
+    ("analysis", "after_publish_before_commit:6"),
+    ("routing", "after_publish_before_commit:9"),
+    ("delivery", "after_publish_before_commit:11"),
+    ("delivery", "after_vendor_answer_before_done:5"),
+    ("delivery", "after_done_before_continuation:7"),
+    ("recorder", "after_publish_before_commit:15"),
+    ("retry", "after_publish_before_commit:1"),
+)
+"""The worst moments of each daemon."""
+
+AWAY = {"vendor": "hubspot", "kind": "status", "status": 503, "times": 14}
+"""A CRM that is away for a moment, so that the retry daemon has something to hold when it is killed."""
 
 LEASE_SECONDS = 5.0
 
 
-async def run_kills(console: Console, daemons: Sequence[str], *, failpoint: str | None = None) -> dict[str, Any]:
-    """The undisturbed day, then one day per daemon; `{"chaos", "runs", "lost", "duplicates", "different"}`."""
+async def run_kills(console: Console, kills: Sequence[tuple[str, str | None]]) -> dict[str, Any]:
+    """The undisturbed day, then one day per (daemon, failpoint or None for a moment in the middle of its work).
+
+    `{"chaos", "runs", "lost", "duplicates", "different"}`; the first run is the undisturbed one.
+    """
     console.print("an undisturbed day first")
-    calm, tickets = await _day(console, None, None)
+    calm, tickets = await _day(None, None)
     members = pool_members(TENANTS_DIR)
     wanted = _without_members(calm.contents, members)
     runs = [_run("undisturbed", None, calm, [])]
-    for daemon in daemons:
-        console.print(f"kill -9 {daemon}" + (f" at {failpoint}" if failpoint else ""))
-        result, drawn = await _day(console, daemon, failpoint)
+    for daemon, failpoint in kills:
+        console.print(f"kill -9 {daemon}" + (f" at {failpoint}" if failpoint else ""), highlight=False)
+        result, drawn = await _day(daemon, failpoint)
         differences = _differences(wanted, _without_members(result.contents, members))
         if drawn != tickets:
             differences.append(f"tickets: {drawn} instead of {tickets}")
@@ -74,7 +93,7 @@ def _run(name: str, failpoint: str | None, result: DayResult, differences: list[
     }
 
 
-async def _day(console: Console, daemon: str | None, failpoint: str | None) -> tuple[DayResult, dict[str, int]]:
+async def _day(daemon: str | None, failpoint: str | None) -> tuple[DayResult, dict[str, int]]:
     with tempfile.TemporaryDirectory(prefix="leadbus-chaos-") as folder:
         env = {"LEADBUS_LEASE_SECONDS": str(LEASE_SECONDS)}
         aimed = {daemon: {"LEADBUS_FAILPOINT": failpoint}} if daemon and failpoint else {}
@@ -83,6 +102,8 @@ async def _day(console: Console, daemon: str | None, failpoint: str | None) -> t
         )
         async with House(plan) as house:
             await house.start()
+            if daemon == "retry":
+                await _send_away(house)
 
             async def disturb(house: House, balance: Balance) -> None:
                 assert daemon is not None
@@ -98,6 +119,12 @@ async def _day(console: Console, daemon: str | None, failpoint: str | None) -> t
                 # One connection: two runs must receive the day in the same order to be comparable.
                 result = await run_day(house, view, connections=1, disturb=disturb if daemon else None)
             return result, await _tickets(house)
+
+
+async def _send_away(house: House) -> None:
+    async with aiohttp.ClientSession() as session:
+        answer = await session.post(f"{house.sandbox['control']}/faults", json=AWAY)
+        answer.raise_for_status()
 
 
 async def _until(moment: Callable[[], bool], seconds: float = 60.0) -> None:

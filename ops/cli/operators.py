@@ -111,12 +111,11 @@ def _chaos_group() -> None:
 @chaos_app.command()
 def kill(
     daemon: Annotated[list[DaemonName] | None, typer.Option(help="Which daemons; every one when not given.")] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the result to this file (`-` prints).")
-    ] = None,
     failpoint: Annotated[
-        str | None, typer.Option(help="Die at this failpoint (name[:nth]) instead of at a random moment.")
+        str | None, typer.Option(help="Die at this failpoint (name[:nth]) instead of in the middle of its work.")
     ] = None,
+    worst: Annotated[bool, typer.Option("--worst", help="Also kill each daemon at its worst moments.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result here (`-` prints).")] = None,
 ) -> None:
     """kill -9 a daemon in the middle of a demo day, start it again, and compare what ends in the CRMs with an
     undisturbed day. Exit code 1 when anything was lost, doubled or different.
@@ -125,9 +124,12 @@ def kill(
     """
     from rich.console import Console
 
-    from ops.chaos.kill import run_kills
+    from ops.chaos.kill import FAILPOINTS, run_kills
 
     names = [name.value for name in (daemon or list(DaemonName))]
-    result = asyncio.run(run_kills(Console(stderr=True), names, failpoint=failpoint))
+    kills: list[tuple[str, str | None]] = [(name, failpoint) for name in names]
+    if worst:
+        kills += [pair for pair in FAILPOINTS if pair[0] in names]
+    result = asyncio.run(run_kills(Console(stderr=True), kills))
     write_json(result, json_file)
     raise typer.Exit(Exit.FINDINGS if result["lost"] or result["duplicates"] or result["different"] else Exit.FINE)

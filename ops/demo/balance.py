@@ -52,6 +52,8 @@ class Balance:
 
     def add(self, topic: str, headers: Mapping[str, bytes | None], document: Mapping[str, Any]) -> None:
         """One record of any topic; `topic` without prefix."""
+        if topic.startswith("retry."):
+            self.stages["retry"] += 1
         if headers.get("retry_for"):
             return  # the same record on its way back
         stage = "deliver" if topic.startswith("deliver.") else topic.removesuffix(".overflow")

@@ -1,4 +1,4 @@
-"""What goes wrong at one lead stays at that lead: refusing CRMs, odd models, hostile bodies, documents of the future."""
+"""What goes wrong at one lead stays there: refusing CRMs, odd models, hostile bodies, documents of the future."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping

@@ -1,0 +1,207 @@
+"""A worker dies at every moment in turn, and the next one makes exactly one effect and the same final words of it.
+
+A moment is just before, or just after, each call of the store and each write of the vendor. A dead worker does nothing
+more: not even what stands in a `finally`. The next one is either the same process's next attempt, or another process
+that must wait until the dead one's lease has run out.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from connectors.store.seam import FullStore
+from consumers import delivery
+from consumers.runtime.seam import Publication, RetryAfter
+from schemas import codec
+from schemas.delivery import DeliveryOrder
+from tests.unit.consumers.house import record_of, tenants_of, told
+from tests.unit.consumers.orders import CONTACT, DEAL, Client, Crm, Upserter, delivery_of, lead_order, mail, order
+
+LEASE = 0.25
+MOST_MOMENTS = 80
+
+
+class Died(BaseException):
+    """SIGKILL, as far as one process can play it: nothing catches it, nothing happens after it."""
+
+
+class Fuse:
+    """Counts moments, and from the one it was made for on lets nothing happen any more."""
+
+    def __init__(self, moment: int) -> None:
+        self.left = moment
+
+    def point(self) -> None:
+        self.left -= 1
+        if self.left <= 0:
+            raise Died
+
+
+class FusedStore:
+    """A store in which every call has a moment before and one after."""
+
+    def __init__(self, store: FullStore, fuse: Fuse) -> None:
+        self._store, self._fuse = store, fuse
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._store, name)
+
+        async def call(*args: Any, **named: Any) -> Any:
+            self._fuse.point()
+            answer = await method(*args, **named)
+            self._fuse.point()
+            return answer
+
+        return call
+
+
+class FusedCrm(Crm):
+    """A remote system in which every write has a moment before and one after."""
+
+    def __init__(self, fuse: Fuse | None = None) -> None:
+        super().__init__()
+        self.fuse = fuse
+
+    def write(self, what: str) -> None:
+        if self.fuse:
+            self.fuse.point()
+        super().write(what)
+
+    def answer(self) -> None:
+        if self.fuse:
+            self.fuse.point()
+        super().answer()
+
+
+class House:
+    """One store and one remote system, and processes that deliver to it."""
+
+    def __init__(self, store: FullStore, client: type[Client]) -> None:
+        self.store, self.client = store, client
+        self.crm = FusedCrm()
+
+    async def attempt(
+        self, document: dict[str, Any], *, owner: str = "one", fuse: Fuse | None = None
+    ) -> Sequence[Publication]:
+        self.crm.fuse = fuse
+        store: Any = FusedStore(self.store, fuse) if fuse else self.store
+        tenants = await tenants_of(self.store)
+        handler = delivery.spec(
+            delivery_of(store, tenants, self.client(self.crm), owner=owner, lease_seconds=LEASE)
+        ).handler
+        return await handler(record_of(DeliveryOrder, document, topic="deliver.pipedrive"))
+
+    async def die_at(self, document: dict[str, Any], moment: int) -> bool:
+        """Whether there was such a moment."""
+        try:
+            await self.attempt(document, fuse=Fuse(moment))
+        except Died:
+            return True
+        return False
+
+    async def until_done(self, document: dict[str, Any], owner: str) -> Sequence[Publication]:
+        for _ in range(40):
+            try:
+                return await self.attempt(document, owner=owner)
+            except RetryAfter:
+                await asyncio.sleep(LEASE / 2)
+        raise AssertionError("never done")
+
+
+ORDERS = {
+    "mail": (Client, order(mail(), mail("next"))),
+    "create": (Client, lead_order(following=(mail("next"),))),
+    "upsert": (Upserter, lead_order(following=(mail("next"),))),
+}
+
+
+def effects(crm: Crm) -> tuple[int, int, int]:
+    return len(crm.mails), len(crm.named(CONTACT)), len(crm.named(DEAL))
+
+
+def words(publications: Sequence[Publication]) -> list[Any]:
+    """What must be the same however often it is told: everything but the sentence for a person and the time."""
+    kept = []
+    for topic in ("outcomes", "deliver.email"):
+        for document in told(publications, topic):
+            result = {name: value for name, value in document.items() if name not in ("reason", "at", "results")}
+            results = {name: {**found, "url": None} for name, found in document.get("results", {}).items()}
+            kept.append((topic, result, results))
+    return kept
+
+
+@pytest.mark.parametrize("name", ORDERS)
+@pytest.mark.parametrize("owner", ["one", "two"], ids=["same-process", "another-process"])
+async def test_a_death_at_any_moment_leaves_one_effect_and_the_same_words(
+    store: FullStore, name: str, owner: str
+) -> None:
+    client, document = ORDERS[name]
+    undisturbed = House(store, client)
+    expected = words(await undisturbed.attempt(renamed(document, "undisturbed")))
+    moments = 0
+    for moment in range(1, MOST_MOMENTS):
+        house, own = House(store, client), renamed(document, f"{moment}")
+        if not await house.die_at(own, moment):
+            break
+        moments += 1
+        ended = await house.until_done(own, owner)
+        assert effects(house.crm) == effects(undisturbed.crm), f"moment {moment}: {house.crm.calls}"
+        assert normal(words(ended), own) == normal(expected, renamed(document, "undisturbed")), f"moment {moment}"
+    assert 5 < moments < MOST_MOMENTS - 1
+
+
+@pytest.mark.parametrize("name", ORDERS)
+async def test_two_deaths_in_a_row_leave_one_effect(store: FullStore, name: str) -> None:
+    client, document = ORDERS[name]
+    for first in range(1, MOST_MOMENTS, 2):
+        for second in range(1, MOST_MOMENTS, 5):
+            house, own = House(store, client), renamed(document, f"{first}/{second}")
+            if not await house.die_at(own, first):
+                return
+            if not await house.die_at(own, second):
+                break
+            await house.until_done(own, "one")
+            assert effects(house.crm) == ((1, 0, 0) if name == "mail" else (0, 1, 1)), f"{first}, {second}"
+
+
+async def test_a_death_while_a_person_is_created_does_not_double_it_for_the_next_request(store: FullStore) -> None:
+    for moment in range(1, MOST_MOMENTS):
+        house = House(store, Client)
+        contact = codec.sha256(f"{moment}".encode())
+        contact_id = f"{contact[:8]}-{contact[8:12]}-{contact[12:16]}-{contact[16:20]}-{contact[20:32]}"
+        of = {"contact_id": contact_id}
+        first = lead_order(thing=f"a{moment}", event=f"a{moment}", **of)
+        other = lead_order(thing=f"b{moment}", event=f"b{moment}", **of)
+        if not await house.die_at(first, moment):
+            break
+        await house.until_done(other, "two")
+        await house.until_done(first, "three")
+        assert (len(house.crm.named(CONTACT)), len(house.crm.named(DEAL))) == (1, 2), f"moment {moment}"
+
+
+def renamed(document: dict[str, Any], name: str) -> dict[str, Any]:
+    """The same order about another request, contact and effect."""
+    from schemas.identity import derive
+
+    text = codec.dumps(document).decode()
+    about, steps = document["envelope"], [document["step"], *document["following"]]
+    ids = {about[key] for key in ("request_id", "contact_id", "event_id")} | {step["order_id"] for step in steps}
+    for each in sorted(ids):
+        text = text.replace(each, derive("renamed", each, name))
+    found: dict[str, Any] = codec.loads(text)
+    return found
+
+
+def normal(kept: list[Any], document: dict[str, Any]) -> str:
+    """The words with the names of this order taken out of them."""
+    text = codec.canonical(kept).decode()
+    about, steps = document["envelope"], [document["step"], *document["following"]]
+    ids = [about[key] for key in ("request_id", "contact_id", "event_id")] + [step["order_id"] for step in steps]
+    for number, each in enumerate(ids):
+        text = text.replace(each, f"id-{number}")
+    outcomes = [found[1]["outcome_id"] for found in kept if "outcome_id" in found[1]]
+    for number, each in enumerate(outcomes):
+        text = text.replace(each, f"outcome-{number}")
+    return text
