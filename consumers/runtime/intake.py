@@ -97,7 +97,7 @@ class Intake:
         )
         self._subscriber(_documented(self._take, reads.values()))
         for topic, document in publishes.items():
-            broker.publisher(topic, schema=document, title=f"{name}:{topic}")
+            broker.publisher(topic, schema=document, title=f"{name}:{topic}:out")
         self.app = FastStream(
             broker,
             logger=None,

@@ -45,10 +45,14 @@ FAILPOINTS = (
 )
 """The worst moments of each daemon."""
 
-AWAY = {"vendor": "hubspot", "kind": "status", "status": 503, "times": 14}
+AWAY = {"vendor": "hubspot", "kind": "status", "status": 503, "times": 45}
 """A CRM that is away for a moment, so that the retry daemon has something to hold when it is killed."""
 
 LEASE_SECONDS = 5.0
+
+
+class NeverHappened(Exception):
+    """The day passed without the moment at which a daemon was to be killed."""
 
 
 async def run_kills(console: Console, kills: Sequence[tuple[str, str | None]]) -> dict[str, Any]:
@@ -115,7 +119,7 @@ async def _day(daemon: str | None, failpoint: str | None) -> tuple[DayResult, di
                     await house.kill(daemon)
                 await house.restart(daemon)
 
-            with DemoView(console, 60, quiet=True) as view:
+            with DemoView(Console(quiet=True), 60, quiet=True) as view:
                 # One connection: two runs must receive the day in the same order to be comparable.
                 result = await run_day(house, view, connections=1, disturb=disturb if daemon else None)
             return result, await _tickets(house)
@@ -128,10 +132,13 @@ async def _send_away(house: House) -> None:
 
 
 async def _until(moment: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Wait for the moment to strike; TimeoutError when it does not come."""
-    async with asyncio.timeout(seconds):
-        while not moment():  # noqa: ASYNC110 - it lies in another process: nobody could set an event
-            await asyncio.sleep(0.02)
+    """Wait for the moment to strike; `NeverHappened` when it does not come."""
+    try:
+        async with asyncio.timeout(seconds):
+            while not moment():  # noqa: ASYNC110 - it lies in another process: nobody could set an event
+                await asyncio.sleep(0.02)
+    except TimeoutError as error:
+        raise NeverHappened(f"the moment to kill did not come within {seconds:.0f} s: nothing was tested") from error
 
 
 async def _tickets(house: House) -> dict[str, int]:

@@ -124,12 +124,15 @@ def kill(
     """
     from rich.console import Console
 
-    from ops.chaos.kill import FAILPOINTS, run_kills
+    from ops.chaos.kill import FAILPOINTS, NeverHappened, run_kills
 
     names = [name.value for name in (daemon or list(DaemonName))]
     kills: list[tuple[str, str | None]] = [(name, failpoint) for name in names]
     if worst:
         kills += [pair for pair in FAILPOINTS if pair[0] in names]
-    result = asyncio.run(run_kills(Console(stderr=True), kills))
+    try:
+        result = asyncio.run(run_kills(Console(stderr=True), kills))
+    except NeverHappened as error:
+        fail(str(error))
     write_json(result, json_file)
     raise typer.Exit(Exit.FINDINGS if result["lost"] or result["duplicates"] or result["different"] else Exit.FINE)

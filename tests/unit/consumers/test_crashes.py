@@ -14,13 +14,13 @@ import pytest
 from connectors.store.seam import FullStore
 from consumers import delivery
 from consumers.runtime.seam import Publication, RetryAfter
-from schemas import codec
+from schemas import codec, identity
 from schemas.delivery import DeliveryOrder
 from tests.unit.consumers.house import record_of, tenants_of, told
 from tests.unit.consumers.orders import CONTACT, DEAL, Client, Crm, Upserter, delivery_of, lead_order, mail, order
 
 LEASE = 0.25
-MOST_MOMENTS = 80
+MANY = 1_000
 
 
 class Died(BaseException):
@@ -132,64 +132,68 @@ def words(publications: Sequence[Publication]) -> list[Any]:
     return kept
 
 
+async def moments_of(store: FullStore, client: type[Client], document: dict[str, Any]) -> range:
+    """Every moment at which a worker can die over this order."""
+    fuse = Fuse(MANY)
+    await House(store, client).attempt(renamed(document, "counted"), fuse=fuse)
+    found = range(1, MANY - fuse.left + 1)
+    assert len(found) > 5
+    return found
+
+
 @pytest.mark.parametrize("name", ORDERS)
 @pytest.mark.parametrize("owner", ["one", "two"], ids=["same-process", "another-process"])
 async def test_a_death_at_any_moment_leaves_one_effect_and_the_same_words(
     store: FullStore, name: str, owner: str
 ) -> None:
     client, document = ORDERS[name]
-    undisturbed = House(store, client)
-    expected = words(await undisturbed.attempt(renamed(document, "undisturbed")))
-    moments = 0
-    for moment in range(1, MOST_MOMENTS):
+    undisturbed, alone = House(store, client), renamed(document, "undisturbed")
+    expected = normal(words(await undisturbed.attempt(alone)), alone)
+
+    async def die_and_go_on(moment: int) -> None:
         house, own = House(store, client), renamed(document, f"{moment}")
-        if not await house.die_at(own, moment):
-            break
-        moments += 1
+        assert await house.die_at(own, moment)
         ended = await house.until_done(own, owner)
         assert effects(house.crm) == effects(undisturbed.crm), f"moment {moment}: {house.crm.calls}"
-        assert normal(words(ended), own) == normal(expected, renamed(document, "undisturbed")), f"moment {moment}"
-    assert 5 < moments < MOST_MOMENTS - 1
+        assert normal(words(ended), own) == expected, f"moment {moment}"
+
+    await asyncio.gather(*map(die_and_go_on, await moments_of(store, client, document)))
 
 
 @pytest.mark.parametrize("name", ORDERS)
 async def test_two_deaths_in_a_row_leave_one_effect(store: FullStore, name: str) -> None:
     client, document = ORDERS[name]
-    for first in range(1, MOST_MOMENTS, 2):
-        for second in range(1, MOST_MOMENTS, 5):
+    moments = await moments_of(store, client, document)
+    for first in moments[::2]:
+        for second in moments[::5]:
             house, own = House(store, client), renamed(document, f"{first}/{second}")
-            if not await house.die_at(own, first):
-                return
-            if not await house.die_at(own, second):
-                break
+            assert await house.die_at(own, first)
+            await house.die_at(own, second)
             await house.until_done(own, "one")
             assert effects(house.crm) == ((1, 0, 0) if name == "mail" else (0, 1, 1)), f"{first}, {second}"
 
 
 async def test_a_death_while_a_person_is_created_does_not_double_it_for_the_next_request(store: FullStore) -> None:
-    for moment in range(1, MOST_MOMENTS):
-        house = House(store, Client)
-        contact = codec.sha256(f"{moment}".encode())
-        contact_id = f"{contact[:8]}-{contact[8:12]}-{contact[12:16]}-{contact[16:20]}-{contact[20:32]}"
-        of = {"contact_id": contact_id}
-        first = lead_order(thing=f"a{moment}", event=f"a{moment}", **of)
-        other = lead_order(thing=f"b{moment}", event=f"b{moment}", **of)
-        if not await house.die_at(first, moment):
-            break
+    async def die_and_let_others_go_on(moment: int) -> None:
+        house, person = House(store, Client), identity.derive("person", moment)
+        first, other = (
+            lead_order(thing=f"{which}{moment}", event=f"{which}{moment}", contact_id=person) for which in ("a", "b")
+        )
+        assert await house.die_at(first, moment)
         await house.until_done(other, "two")
         await house.until_done(first, "three")
-        assert (len(house.crm.named(CONTACT)), len(house.crm.named(DEAL))) == (1, 2), f"moment {moment}"
+        assert effects(house.crm) == (0, 1, 2), f"moment {moment}: {house.crm.calls}"
+
+    await asyncio.gather(*map(die_and_let_others_go_on, await moments_of(store, Client, lead_order())))
 
 
 def renamed(document: dict[str, Any], name: str) -> dict[str, Any]:
     """The same order about another request, contact and effect."""
-    from schemas.identity import derive
-
     text = codec.dumps(document).decode()
     about, steps = document["envelope"], [document["step"], *document["following"]]
     ids = {about[key] for key in ("request_id", "contact_id", "event_id")} | {step["order_id"] for step in steps}
     for each in sorted(ids):
-        text = text.replace(each, derive("renamed", each, name))
+        text = text.replace(each, identity.derive("renamed", each, name))
     found: dict[str, Any] = codec.loads(text)
     return found
 
