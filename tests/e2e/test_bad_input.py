@@ -13,8 +13,8 @@ import pytest_asyncio
 from connectors.bus.producer import KafkaPublisher
 from connectors.store.opening import open_store
 from connectors.store.seam import Scope
+from ops.demo.day import AGENCY, ROOFING
 from ops.demo.posting import Answer, post_all
-from ops.demo.scenario import AGENCY, ROOFING
 from ops.demo.senders import Webhook, form
 from ops.demo.watch import Watcher
 from ops.stack.house import House
