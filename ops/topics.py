@@ -68,7 +68,8 @@ def _config(topic: topics.Topic, replication: int) -> dict[str, str]:
 def _admin(bootstrap: str) -> Any:
     from confluent_kafka.admin import AdminClient
 
-    return AdminClient({"bootstrap.servers": bootstrap, "socket.connection.setup.timeout.ms": 5000})
+    # Its own log repeats every attempt; the one that counts is in the error.
+    return AdminClient({"bootstrap.servers": bootstrap, "socket.connection.setup.timeout.ms": 5000, "log_level": 0})
 
 
 def _present(admin: Any, bootstrap: str) -> dict[str, int]:

@@ -5,12 +5,14 @@ import contextlib
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ops.cli.answers import Exit, fail, write_json
+from ops.cli.environment import environment
 
 EXAMPLE_TENANTS = Path(__file__).resolve().parents[2] / "rules" / "tenants"
 
@@ -35,24 +37,21 @@ def demo(
 ) -> None:
     """Send an ordinary day of real, signed webhooks through the whole house and show where every lead ended.
 
-    Needs no account, no Docker and no Java. Example: `leadbus demo --leads 60 --json report.json`
+    Needs no account, no Docker and no Java.
+
+    Example: `leadbus demo --leads 60 --json report.json`
     """
     from rich.console import Console
 
     from ops.demo.command import run_demo
-    from ops.stack.errors import PartFailed, PartUnavailable
-    from rules.findings import BadTenantFolder
 
     prints = json_file is not None and str(json_file) == "-"
     console = Console(stderr=prints)
     with contextlib.ExitStack() as stack:
         folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="leadbus-demo-")))
         try:
-            result = asyncio.run(run_demo(console, folder, tenants, leads))
-        except BadTenantFolder as bad:
-            fail("\n".join(str(finding) for finding in bad.findings), Exit.FINDINGS)
-        except (PartFailed, PartUnavailable) as error:
-            fail(str(error))
+            with environment("the demo cannot run"):
+                result = asyncio.run(run_demo(console, folder, tenants, leads))
         except KeyboardInterrupt:
             console.print("stopped")
             raise typer.Exit(130) from None
@@ -82,26 +81,40 @@ def up(
     from rich.console import Console
 
     from ops.demo.command import run_up
-    from ops.stack.errors import PartFailed, PartUnavailable
 
     real = {name: value for name, value in (("kafka", kafka), ("store", store)) if value not in (None, "embedded")}
-    with contextlib.suppress(KeyboardInterrupt):
-        try:
-            asyncio.run(run_up(Console(), data, tenants, port, real.get("kafka"), real.get("store")))
-        except (PartFailed, PartUnavailable) as error:
-            fail(str(error))
+    with contextlib.suppress(KeyboardInterrupt), environment("the house cannot start"):
+        asyncio.run(run_up(Console(), data, tenants, port, real.get("kafka"), real.get("store")))
 
 
 def sandbox(
     addresses: Annotated[Path | None, typer.Option(help="Write the addresses to this file as well.")] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        list[str] | None, typer.Option(help="NAME=NUMBER: a fixed port for one server; the others pick free ones.")
+    ] = None,
 ) -> None:
     """Serve the vendors' protocols on this machine: Google Speech and Gemini, HubSpot, Salesforce, Pipedrive,
     SendGrid, CallRail. Prints one JSON line with every address.
 
-    Example: `leadbus sandbox --addresses sandbox.json`
+    Example: `leadbus sandbox --port hubspot=9101 --addresses sandbox.json`
     """
     from ops.sandbox.command import run
+    from ops.sandbox.server import SandboxAddresses
 
+    ports = fixed_ports(port or (), tuple(SandboxAddresses.model_fields))
     signal.signal(signal.SIGPIPE, signal.SIG_DFL) if sys.platform != "win32" else None
-    raise typer.Exit(run(host=host, addresses_file=addresses))
+    with environment("the sandbox cannot start"):
+        code = run(host=host, ports=ports, addresses_file=addresses)
+    raise typer.Exit(code)
+
+
+def fixed_ports(given: Sequence[str], servers: Sequence[str]) -> dict[str, int]:
+    """`hubspot=9101` by server; ends the command with a usage error when one cannot be read."""
+    ports = {}
+    for text in given:
+        name, _, number = text.partition("=")
+        if name not in servers or not number.isdecimal() or not 0 < int(number) < 65_536:
+            fail(f"--port {text}: say NAME=NUMBER, with one of the names {', '.join(servers)}", Exit.USAGE)
+        ports[name] = int(number)
+    return ports

@@ -5,11 +5,13 @@ from typing import Annotated
 
 import typer
 
-from ops.cli.answers import Exit, fail, write_json
+from ops.cli.answers import Exit, write_json
+from ops.cli.environment import environment
 
 app = typer.Typer(help="Rule files: check, publish.", no_args_is_help=True)
 
 Folder = Annotated[Path, typer.Argument(help="A tenant's folder, with its tenant.yaml.", exists=True, file_okay=False)]
+Folders = Annotated[list[Path], typer.Argument(help="One or more tenants' folders.", exists=True, file_okay=False)]
 
 
 @app.command()
@@ -37,32 +39,34 @@ def check(
 
 @app.command()
 def publish(
-    folder: Folder,
+    folders: Folders,
     store: Annotated[str, typer.Option("--store", envvar="LEADBUS_STORE_URL", help="spanner://… or sqlite:///…")],
     commit: Annotated[str | None, typer.Option(help="The Git commit the files come from.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Put a checked folder live: gateway and daemons run it within seconds.
+    """Put checked folders live: gateway and daemons run them within seconds. One finding, and none is published.
 
     Example: `leadbus rules publish rules/tenants/summit-roofing --commit 3f2a1c9`
     """
     import asyncio
 
     from connectors.store.opening import open_store
-    from connectors.store.seam import StoreError
-    from ops.tenants import publish_folder
-    from rules.findings import BadTenantFolder
+    from ops.tenants import publish as put_live
+    from rules.loader import load_folder
+    from schemas.bundle import LiveBundle
 
-    async def work() -> str:
+    async def work() -> list[LiveBundle]:
+        loaded = [load_folder(folder) for folder in folders]
         opened = open_store(store)
         try:
-            live = await publish_folder(opened, folder, commit=commit)
+            return [await put_live(opened, folder, commit=commit) for folder in loaded]
         finally:
             await opened.close()
-        return f"{live.tenant_id} runs rules {live.rules[:12]} and intake {live.intake[:12]} (number {live.sequence})"
 
-    try:
-        typer.echo(asyncio.run(work()))
-    except BadTenantFolder as bad:
-        fail("nothing was published\n" + "\n".join(str(finding) for finding in bad.findings), Exit.FINDINGS)
-    except StoreError as error:
-        fail(f"the store does not take it: {error}")
+    with environment("nothing was published"):
+        published = asyncio.run(work())
+    if as_json:
+        write_json({"live": [live.model_dump(mode="json") for live in published]}, None)
+        return
+    for live in published:
+        typer.echo(f"{live.tenant_id} runs rules {live.rules[:12]} and intake {live.intake[:12]} ({live.sequence})")

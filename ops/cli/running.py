@@ -1,15 +1,19 @@
-"""`leadbus gateway`, `leadbus consumer`, `leadbus config`: one process each, as production runs them.
+"""`leadbus gateway`, `leadbus consumer`, `leadbus api`, `leadbus config`: one process each, as production runs them.
 
 No embedded default: a process that was not told where broker and store are says which variable is missing.
 """
 
 import asyncio
+import json
+import os
+from collections.abc import Coroutine
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ops.cli.answers import Exit, fail, write_json
+from ops.cli.environment import environment, settings_in_force
 
 
 class DaemonName(StrEnum):
@@ -34,16 +38,12 @@ def register(app: typer.Typer) -> None:
 def gateway() -> None:
     """Serve the webhook gateway until SIGTERM. Settings by LEADBUS_* variables (`leadbus config` prints them).
 
-    Example: `LEADBUS_KAFKA_BOOTSTRAP=localhost:9092 LEADBUS_STORE_URL=… leadbus gateway`
+    Example: `LEADBUS_KAFKA_BOOTSTRAP=localhost:9092 LEADBUS_STORE_URL=… LEADBUS_OBJECTS_URL=… leadbus gateway`
     """
-    from pydantic import ValidationError
-
     from gateway.serve import main
 
-    try:
+    with environment("the gateway cannot start"):
         code = main()
-    except ValidationError as error:
-        fail(settings_fault(error))
     raise typer.Exit(code)
 
 
@@ -55,21 +55,29 @@ def consumer(
 
     Example: `leadbus consumer delivery --kind hubspot`
     """
-    from pydantic import ValidationError
+    from schemas.topics import DELIVER
+
+    known = {each.value for each in DELIVER}
+    if kind and name is not DaemonName.DELIVERY:
+        fail("--kind goes with `leadbus consumer delivery` only", Exit.USAGE)
+    if unknown := sorted(set(kind or ()) - known):
+        fail(f"there is no connector kind {', '.join(unknown)}; there are {', '.join(sorted(known))}", Exit.USAGE)
+
+    from aiokafka.errors import KafkaConnectionError
 
     from consumers.bootstrap import run
     from consumers.runtime.daemon import DaemonBroken
     from ops.logs import log_as_json
 
-    if kind and name is not DaemonName.DELIVERY:
-        fail("--kind goes with `leadbus consumer delivery` only", Exit.USAGE)
     log_as_json()
-    try:
-        _runner(run(name.value, kinds=tuple(kind or ())))
-    except ValidationError as error:
-        fail(settings_fault(error))
-    except DaemonBroken as error:
-        fail(f"{name.value} stopped: {error}")
+    with environment(f"{name.value} cannot start"):
+        try:
+            _run(run(name.value, kinds=tuple(kind or ())))
+        except KafkaConnectionError:
+            brokers = os.environ.get("LEADBUS_KAFKA_BOOTSTRAP")
+            fail(f"{name.value} cannot start: no broker answers at {brokers} (LEADBUS_KAFKA_BOOTSTRAP)")
+        except DaemonBroken as error:
+            fail(f"{name.value} stopped: {error}")
 
 
 def api() -> None:
@@ -77,64 +85,31 @@ def api() -> None:
 
     Example: `LEADBUS_STORE_URL=sqlite:///var/leadbus.db LEADBUS_API_TOKENS_FILE=tokens.json leadbus api`
     """
-    import os
-
     from ops.api.serve import serve
     from ops.api.settings import ApiSettings
 
     store_url = os.environ.get("LEADBUS_STORE_URL")
     if not store_url:
         fail("LEADBUS_STORE_URL is not set: say spanner://PROJECT/INSTANCE/DATABASE or sqlite:///PATH")
-    try:
+    with environment("the API cannot start"):
         asyncio.run(serve(ApiSettings(), store_url))
-    except ValueError as error:
-        fail(str(error))
 
 
 def config(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Print the settings in force, and which variable sets each.
+    """Print the settings in force, and which variable sets each. None of them is a secret: some say where secrets lie.
 
     Example: `leadbus config --json`
     """
-    from pydantic import ValidationError
-    from pydantic_settings import BaseSettings
-
-    from connectors.settings import ConnectionSettings
-    from consumers.runtime.settings import RuntimeSettings
-    from gateway.settings import GatewaySettings
-
-    rows: dict[str, object] = {}
-    kinds: tuple[type[BaseSettings], ...] = (ConnectionSettings, GatewaySettings, RuntimeSettings)
-    for kind in kinds:
-        prefix = str(kind.model_config.get("env_prefix", "")).upper()
-        try:
-            values = kind().model_dump(mode="json")
-        except ValidationError as error:
-            missing = {str(e["loc"][0]) for e in error.errors()}
-            values = {
-                field: "(missing)" if field in missing else info.default for field, info in kind.model_fields.items()
-            }
-        rows |= {f"{prefix}{field.upper()}": value for field, value in values.items()}
+    rows = settings_in_force()
     if as_json:
         write_json(rows, None)
-    else:
-        for variable, value in rows.items():
-            typer.echo(f"{variable}={'' if value is None else value}")
+        return
+    for name, value in rows.items():
+        text = "" if value is None else value if isinstance(value, str) else json.dumps(value)
+        typer.echo(f"{name}={text}")
 
 
-def settings_fault(error: object) -> str:
-    """Which variable is missing or wrong, for the person who sets it."""
-    from pydantic import ValidationError
-
-    assert isinstance(error, ValidationError)
-    lines = [f"LEADBUS_{'_'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" for e in error.errors()]
-    return "settings are incomplete; set these variables:\n  " + "\n  ".join(lines)
-
-
-def _runner(coroutine: object) -> None:
-    from collections.abc import Coroutine
-
-    assert isinstance(coroutine, Coroutine)
+def _run(coroutine: Coroutine[Any, Any, None]) -> None:
     try:
         import uvloop
     except ImportError:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ops.cli.answers import write_json
+from ops.cli.environment import environment
 
 app = typer.Typer(help="The contracts as files.", no_args_is_help=True)
 
@@ -26,7 +27,8 @@ def export(
     """
     from ops.contracts import export_contracts
 
-    written = export_contracts(folder)
+    with environment("the contracts cannot be written"):
+        written = export_contracts(folder)
     if as_json:
         write_json({"written": [str(path) for path in written]}, None)
     else:

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from ops.cli.answers import Exit, fail, write_json
+from ops.cli.answers import Exit, write_json
+from ops.cli.environment import environment
 
 app = typer.Typer(help="The store: migrations, erasure.", no_args_is_help=True)
 
@@ -22,7 +23,6 @@ def migrate(
     Example: `leadbus store migrate --store sqlite:///var/leadbus.db`
     """
     from connectors.store.opening import open_store
-    from connectors.store.seam import StoreError
 
     async def work() -> list[str]:
         opened = open_store(store, create=True)
@@ -31,10 +31,8 @@ def migrate(
         finally:
             await opened.close()
 
-    try:
+    with environment("the store cannot be migrated"):
         applied = asyncio.run(work())
-    except StoreError as error:
-        fail(f"the store cannot be migrated: {error}")
     if as_json:
         write_json({"applied": applied}, None)
     else:
@@ -46,13 +44,13 @@ def erase(
     tenant: Annotated[str, typer.Argument(help="The tenant's id.")],
     store: StoreUrl,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Delete a tenant with everything kept about it. This cannot be undone.
 
     Example: `leadbus store erase summit-roofing --yes`
     """
     from connectors.store.opening import open_store
-    from connectors.store.seam import StoreError
 
     if not yes and not typer.confirm(f"Delete everything of tenant {tenant}?"):
         raise typer.Exit(Exit.USAGE)
@@ -64,8 +62,9 @@ def erase(
         finally:
             await opened.close()
 
-    try:
+    with environment(f"tenant {tenant} cannot be erased"):
         asyncio.run(work())
-    except StoreError as error:
-        fail(f"tenant {tenant} cannot be erased: {error}")
-    typer.echo(f"tenant {tenant} is erased")
+    if as_json:
+        write_json({"erased": tenant}, None)
+    else:
+        typer.echo(f"tenant {tenant} is erased")

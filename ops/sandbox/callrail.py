@@ -86,7 +86,9 @@ class CallRail(HttpVendor):
         if call_id not in self._recordings:
             raise self.refuse(404, "Call recording not found")
         self._fetched.setdefault(account, {}).setdefault(call_id, 0)
-        return web.json_response({"url": f"{self.base_url}/recordings/{call_id}/{self._signature(account, call_id)}"})
+        return web.json_response(
+            {"url": f"{request.url.origin()}/recordings/{call_id}/{self._signature(account, call_id)}"}
+        )
 
     async def _link(self, request: web.Request) -> web.Response:
         """The link form: the access key in the query stands for the credential."""
@@ -95,7 +97,7 @@ class CallRail(HttpVendor):
         if account is None or call_id not in self._recordings:
             raise self.refuse(404, "Call recording not found")
         self._fetched.setdefault(account, {}).setdefault(call_id, 0)
-        signed = f"{self.base_url}/recordings/{call_id}/{self._signature(account, call_id)}"
+        signed = f"{request.url.origin()}/recordings/{call_id}/{self._signature(account, call_id)}"
         return web.Response(status=302, headers={"Location": signed})
 
     async def _call(self, request: web.Request) -> web.Response:
@@ -110,7 +112,7 @@ class CallRail(HttpVendor):
             "answered": audio is not None and len(audio.recording.channels) > 1,
             "direction": "inbound",
             "duration": round(audio.recording.duration_s) if audio is not None else 0,
-            "recording": self.base_url + path,
+            "recording": f"{request.url.origin()}{path}",
         }
         return web.json_response({**known, **self._details[call_id]})
 

@@ -9,8 +9,9 @@ A fence's info string is a language and, for everything that could be run, how t
     python run | house           as above; `text output` after it is what it prints
     python file PATH             written to that file of the copy, for the examples after it
     diff apply                   applied to the copy
+    html                         only its field names are compared
     yaml|json|csv NAME           validated as the file or answer of that name
-    text [output]                free text, or the output of the example before it
+    text [output | demo]         free text, the output of the example before it, or what `make demo` ends with
 """
 
 import re

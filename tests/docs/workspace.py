@@ -52,7 +52,15 @@ class Workspace:
         """What examples see; settings of the machine's own leadbus are left out."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("LEADBUS_")}
         path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}"
-        return {**kept, "PATH": path, "PYTHONPATH": str(self.root), "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
+        return {
+            **kept,
+            "PATH": path,
+            "PYTHONPATH": str(self.root),
+            "GIT_CEILING_DIRECTORIES": str(self.root.parent),
+            "COLUMNS": "100",
+            "NO_COLOR": "1",
+            "TERM": "dumb",
+        }
 
     def put_right(self, text: str) -> str:
         """An example's text with this workspace's addresses."""
@@ -92,15 +100,22 @@ class Workspace:
 
     def _run(self, argv: list[str], given: str | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            argv, cwd=self.root, env=self.environment, input=given, capture_output=True, text=True, timeout=170, check=False
+            argv,
+            cwd=self.root,
+            env=self.environment,
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=170,
+            check=False,
         )
 
 
 def matches(expected: str, shown: str) -> bool:
-    """Whether the output holds the expected text: blanks apart, `…` for anything, measured numbers whatever they are."""
+    """Whether the output holds the text: blanks apart, `…` for anything, measured numbers whatever they are."""
     parts = []
-    for word in re.split(r"(…|\s+)", MEASURED.sub(lambda m: re.sub(r"\d[\d.]*", "\x00", m[0]), expected)):
-        if word == "…":
+    for word in re.split(r"(\s*…\s*|\s+)", MEASURED.sub(lambda m: re.sub(r"\d[\d.]*", "\x00", m[0]), expected)):
+        if "…" in word:
             parts.append(r".*?")
         elif word and word.isspace():
             parts.append(r"\s+")
@@ -142,8 +157,9 @@ class RunningHouse:
         return cls(workspace, process, told)
 
     def stop(self) -> int:
-        """As Ctrl-C does; the exit code."""
-        self.process.send_signal(signal.SIGINT)
+        """As Ctrl-C does, once; the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
         try:
             self.process.communicate(timeout=60)
         finally:

@@ -132,7 +132,8 @@ def call(*, recording: str | None = "https://api.callrail.com/r/1", **of: Any) -
 def with_future(document: Mapping[str, Any]) -> dict[str, Any]:
     """The document as a newer version may write it: a section and, in every section, a field that nobody knows."""
     sections = {name for name, value in document.items() if isinstance(value, Mapping) and name != "results"}
-    return {name: {**value, **FUTURE} if name in sections else value for name, value in document.items()} | FUTURE
+    grown = {name: {**value, **FUTURE} if name in sections else value for name, value in document.items()}
+    return {**grown, **FUTURE}
 
 
 def record_of(

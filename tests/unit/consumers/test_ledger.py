@@ -121,7 +121,7 @@ def variants(thing: str, write: str) -> list[dict[str, Any]]:
     return made
 
 
-@pytest.mark.parametrize("write", ["always", "if_ours"])
+@pytest.mark.parametrize("write", ["always", "if_ours", "if_empty"])
 @pytest.mark.parametrize("client", [Client, Upserter])
 async def test_any_permutation_of_revisions_and_phases_ends_with_the_same_remote_values(
     store: FullStore, client: type[Client], write: str

@@ -19,7 +19,7 @@ from consumers.rulesets import RuleSets
 from consumers.runtime.clock import SystemClock
 from consumers.runtime.failpoints import Failpoints
 from consumers.runtime.seam import HandlerError, Park, Publication
-from ops.sandbox.credentials import client_secret_for, token_for
+from ops.sandbox.credentials import token_for
 from ops.sandbox.server import Sandbox
 from ops.tenants import publish_folder
 from schemas import codec
@@ -42,9 +42,6 @@ class Keyring:
         if self.wrong:
             return WRONG
         vendor = next(v for v in ("hubspot", "salesforce", "pipedrive", "sendgrid") if v.upper() in ref)
-        if vendor == "salesforce":
-            keys = {"client_id": token_for(vendor, self.account), "client_secret": client_secret_for(self.account)}
-            return codec.dumps(keys).decode()
         return token_for(vendor, self.account)
 
     async def close(self) -> None:
@@ -121,7 +118,6 @@ async def offices(
     await pool.close()
 
 
-OFFICES: Mapping[str, str] = {"summit-roofing": "denver", "bright-dental": "downtown", "northwind-agency": "studio"}
 CRM: Mapping[str, str] = {
     "summit-roofing": "hubspot",
     "bright-dental": "salesforce",
@@ -129,7 +125,7 @@ CRM: Mapping[str, str] = {
 }
 
 
-async def lead_of(office: Office, tenant: str, store: FullStore) -> dict[str, Any]:
+async def lead_of(tenant: str, store: FullStore) -> dict[str, Any]:
     known = (await tenants_of(store)).all()[tenant]
     lead = {
         "name": "Zoe Marchand",
@@ -152,7 +148,7 @@ async def test_both_phases_end_in_one_record_at_the_vendor(
     offices: dict[str, Office], bare_store: FullStore, tenant: str
 ) -> None:
     office = offices[tenant]
-    document = await lead_of(office, tenant, bare_store)
+    document = await lead_of(tenant, bare_store)
     first = await office.run(document)
     second = await office.run(scored(document), Analyzed)
     assert {each["state"] for each in first + second} == {"delivered"}, [each["reason"] for each in first + second]
@@ -163,7 +159,8 @@ async def test_both_phases_end_in_one_record_at_the_vendor(
     assert kept.count(document["envelope"]["request_id"]) >= 1
     again = await office.run(document) + await office.run(scored(document), Analyzed)
     assert [each["outcome_id"] for each in again] == [each["outcome_id"] for each in first + second]
-    assert {each["state"] for each in again} == {"delivered"}
+    # What the later phase has written meanwhile is its own: the replay of the earlier one may find nothing left.
+    assert {each["state"] for each in again} <= {"delivered", "superseded"}
     assert without_times(office.kept(CRM[tenant])) == without_times(kept)
 
 
@@ -173,7 +170,7 @@ async def test_a_credential_that_does_not_work_pauses_the_connector_and_is_in_no
     for tenant, office in offices.items():
         office.keys.wrong = True
         with pytest.raises(HandlerError) as caught:
-            await office.run(await lead_of(office, tenant, bare_store))
+            await office.run(await lead_of(tenant, bare_store))
         assert isinstance(caught.value, Park), tenant
         assert caught.value.connector_id is not None
         assert "s3cr3t" not in f"{caught.value} {caught.value.detail}"

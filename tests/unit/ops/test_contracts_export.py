@@ -1,4 +1,4 @@
-"""The contracts as files are right: schemas that validate what is really written, and a document that names every topic."""
+"""The contracts as files: schemas that fit what is really written, and a document that names every topic."""
 
 import json
 from collections.abc import Iterator
