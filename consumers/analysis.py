@@ -76,7 +76,7 @@ class AnalysisDaemon:
         content = content_of(document.lead, text)
         started = self.clock.monotonic()
         try:
-            analysis = await self._analyze(tenant, instructions(tenant, envelope.mode), content)
+            analysis = await self._analyze(tenant, instructions(tenant, envelope.mode), content, envelope.event_id)
         except LlmQuota as error:
             raise RetryAfter("llm_quota", str(error), delay=error.delay) from error
         except LlmUnavailable as error:
@@ -87,7 +87,7 @@ class AnalysisDaemon:
         grown = grow(record.json, analysis=analysis)
         return (publication(topics.ANALYZED, Analyzed, envelope, grown),)
 
-    async def _analyze(self, tenant: IntakeBundle, told: str, content: str) -> Analysis:
+    async def _analyze(self, tenant: IntakeBundle, told: str, content: str, event_id: str) -> Analysis:
         if not content:
             return Analysis(state=AnalysisState.SKIPPED, reason="nothing_to_read")
         budget = tenant.ai.thinking_budget if tenant.ai.thinking_budget is not None else self.thinking_budget
@@ -100,6 +100,7 @@ class AnalysisDaemon:
             wanted,
             Analysis,
             lambda: self._ask(tenant, told, content, budget),
+            payer=event_id,
             sleep=self.clock.sleep,
         )
         if not tenant.ai.embedding_enabled:
@@ -112,6 +113,7 @@ class AnalysisDaemon:
             wanted,
             Embedded,
             lambda: self._embed(tenant, content),
+            payer=event_id,
             sleep=self.clock.sleep,
         )
         usage = scored.usage.model_copy(

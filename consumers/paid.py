@@ -1,7 +1,8 @@
 """Results that cost money are kept under the hash of their input and found again before anything is spent.
 
 A re-run after a crash, a replay, or the same recording under two events costs one read. Of two racing workers the one
-that stored second uses what the first one stored. Once the money is spent, a storage that goes away does not make it
+that stored second uses what the first one stored. The event that paid is kept with the result: told again it says the
+same cost, every other event says that it reused it. Once the money is spent, a storage that goes away does not make it
 spent again: keeping is tried a few times, then the lead goes on with what was paid for.
 """
 
@@ -46,14 +47,17 @@ async def paid_once(
     result: type[R],
     work: Callable[[], Awaitable[R]],
     *,
+    payer: str,
     sleep: Sleep,
 ) -> R:
-    """The stored result of `kind` for this input, or that of `work`, which is stored. Raises the store's errors only
-    before anything is paid."""
-    known = await store.get_result(scope, kind, input_hash)
+    """The stored result of `kind` for this input, or that of `work`, which is stored; `payer` is the event's id.
+
+    Raises the store's errors only before anything is paid.
+    """
+    known: Any = await store.get_result(scope, kind, input_hash)
     if known is None:
         fresh = await work()
-        mine = fresh.model_dump(mode="json")
+        mine = {"payer": payer, "result": fresh.model_dump(mode="json")}
         try:
             async for attempt in _tries(sleep, Unavailable, Conflict):
                 with attempt:
@@ -61,9 +65,8 @@ async def paid_once(
         except (Unavailable, Conflict) as error:
             _log(scope.tenant_id, kind, error)
             return fresh
-        if known == mine:
-            return fresh
-    return result.model_validate(known).as_reused()
+    found = result.model_validate(known["result"])
+    return found if known["payer"] == payer else found.as_reused()
 
 
 async def kept(objects: Objects, tenant_id: str, kind: str, data: bytes, *, sleep: Sleep) -> str | None:

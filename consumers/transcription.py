@@ -92,7 +92,7 @@ class Transcription:
                 self.recordings.open(tenant, url, secret=secret) as recording,
                 spooled(recording.chunks) as audio,
             ):
-                return await self._once(tenant, audio)
+                return await self._once(tenant, audio, record.document.envelope.event_id)
         except RecordingGone:
             return _without("recording_gone", TranscriptState.UNAVAILABLE)
         except RecordingRefused:
@@ -112,7 +112,7 @@ class Transcription:
         except SpeechMisconfigured as error:
             raise Park("speech_misconfigured", str(error)) from error
 
-    async def _once(self, tenant: IntakeBundle, audio: SpooledAudio) -> Transcript:
+    async def _once(self, tenant: IntakeBundle, audio: SpooledAudio, event_id: str) -> Transcript:
         wanted = codec.digest([audio.sha256, self.model, list(tenant.ai.languages), list(tenant.recordings.channels)])
         return await paid_once(
             self.store,
@@ -121,6 +121,7 @@ class Transcription:
             wanted,
             Transcript,
             lambda: self._recognize(tenant, audio),
+            payer=event_id,
             sleep=self.clock.sleep,
         )
 
