@@ -21,7 +21,7 @@ RUN --mount=type=cache,target=/root/.cache/uv \
 
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --home-dir /var/lib/leadbus --shell /usr/sbin/nologin leadbus \
-    && install -d -o leadbus -g leadbus /var/lib/leadbus /var/lib/leadbus/objects /var/lib/leadbus/state
+    && install -d -o leadbus -g leadbus /var/lib/leadbus /var/lib/leadbus/objects
 COPY --from=build /app/.venv /app/.venv
 ENV PATH=/app/.venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /var/lib/leadbus

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from prometheus_client import CollectorRegistry
 from structlog.typing import FilteringBoundLogger
 
+from connectors.bundles.live import BundleReader
 from connectors.bus.producer import KafkaPublisher
 from connectors.bus.seam import Publisher
 from connectors.secrets.seam import Secrets
@@ -26,7 +27,7 @@ from gateway.metrics import GatewayMetrics
 from gateway.readiness import Readiness
 from gateway.settings import GatewaySettings
 from gateway.sources.registry import discover
-from gateway.tenants import BundleReader, EndpointMap
+from gateway.tenants import EndpointMap
 from gateway.traces import Traces
 from schemas.topics import INBOUND_CALLS, INBOUND_MESSAGES
 

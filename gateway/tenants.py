@@ -8,13 +8,12 @@ Fails never by itself: troubles of the store are logged and tried again; `loaded
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
 
-from pydantic import ValidationError
 from structlog.typing import FilteringBoundLogger
 
+from connectors.bundles.live import BundleReader, LiveBundles
 from connectors.store.seam import StoreError
 from gateway.reading.contact import DEFAULT_REGION, known_region
 from gateway.signatures import Verifier
@@ -23,14 +22,6 @@ from schemas.bundle import LiveBundle
 from schemas.tenant import Endpoint, IntakeBundle
 
 POLL_SECONDS = 2.0
-
-
-class BundleReader(Protocol):
-    """The part of the store that the gateway reads (connectors.store.seam.StoreAdmin)."""
-
-    async def list_live(self) -> Sequence[LiveBundle]: ...
-
-    async def get_bundle_half(self, tenant_id: str, half: Literal["intake", "rules"], digest: str) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,26 +40,26 @@ class Entry:
         return self.regions.get(office, DEFAULT_REGION)
 
 
-@dataclass(frozen=True, slots=True)
-class _Loaded:
-    intake: str
-    sequence: int
-    bundle: IntakeBundle
-
-
 class EndpointMap:
     """SHA-256 of an endpoint key to its entry."""
 
     def __init__(self, store: BundleReader, sources: Mapping[str, Source], log: FilteringBoundLogger) -> None:
-        self._store = store
+        self._bundles: LiveBundles[IntakeBundle] = LiveBundles(store, "intake", _of_its_tenant, log=log)
         self._sources = sources
         self._log = log
         self._verifiers = {name: Verifier(s.signature) if s.signature else None for name, s in sources.items()}
-        self._tenants: dict[str, _Loaded] = {}
-        self._failed: dict[str, str] = {}
+        self._built: Mapping[str, str] | None = None
         self._entries: Mapping[str, Entry] = {}
-        self.loaded = False
-        self.complete = False
+
+    @property
+    def loaded(self) -> bool:
+        """Whether there is a map at all."""
+        return self._bundles.loaded
+
+    @property
+    def complete(self) -> bool:
+        """Whether every live tenant's endpoints are in it."""
+        return self._bundles.complete
 
     def find(self, source: str, key: str) -> Entry | None:
         """The enabled endpoint of that key, if it is of that source."""
@@ -89,41 +80,17 @@ class EndpointMap:
     async def refresh(self) -> None:
         """Read what has changed and swap the map."""
         try:
-            live = {bundle.tenant_id: bundle for bundle in await self._store.list_live()}
+            await self._bundles.refresh()
         except StoreError as error:
             self._log.warning("tenant map not refreshed", error=type(error).__name__)
-            return
-        tenants = {tenant: kept for tenant, kept in self._tenants.items() if tenant in live}
-        for tenant, bundle in live.items():
-            kept = tenants.get(tenant)
-            if kept is None or (kept.intake != bundle.intake and kept.sequence <= bundle.sequence):
-                read = await self._read(bundle)
-                if read is not None:
-                    tenants[tenant] = read
-        if tenants != self._tenants or not self.loaded:
-            self._entries = self._build(tenants)
-            self._tenants = tenants
-        self.complete = len(tenants) == len(live)
-        self.loaded = True
+        versions = self._bundles.versions()
+        if versions != self._built:
+            self._entries = self._build(self._bundles.all())
+            self._built = versions
 
-    async def _read(self, live: LiveBundle) -> _Loaded | None:
-        try:
-            half = await self._store.get_bundle_half(live.tenant_id, "intake", live.intake)
-            bundle = IntakeBundle.model_validate(half)
-            if bundle.tenant != live.tenant_id:
-                raise ValueError("the bundle names another tenant")
-        except (StoreError, ValidationError, ValueError) as error:
-            if self._failed.get(live.tenant_id) != live.intake:
-                self._failed[live.tenant_id] = live.intake
-                self._log.error("bundle not read", tenant=live.tenant_id, bundle=live.intake, error=_brief(error))
-            return None
-        self._failed.pop(live.tenant_id, None)
-        return _Loaded(live.intake, live.sequence, bundle)
-
-    def _build(self, tenants: Mapping[str, _Loaded]) -> Mapping[str, Entry]:
+    def _build(self, tenants: Mapping[str, IntakeBundle]) -> Mapping[str, Entry]:
         entries: dict[str, Entry] = {}
-        for tenant, loaded in sorted(tenants.items()):
-            bundle = loaded.bundle
+        for tenant, bundle in sorted(tenants.items()):
             regions: dict[str | None, str] = {
                 office.id: region for office in bundle.offices if (region := known_region(office.values.get("country")))
             }
@@ -141,9 +108,7 @@ class EndpointMap:
         return entries
 
 
-def _brief(error: Exception) -> str:
-    """What is wrong with a bundle, without its values."""
-    if isinstance(error, ValidationError):
-        first = error.errors(include_url=False, include_input=False)[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    return type(error).__name__
+def _of_its_tenant(live: LiveBundle, bundle: IntakeBundle) -> IntakeBundle:
+    if bundle.tenant != live.tenant_id:
+        raise ValueError("the bundle names another tenant")
+    return bundle

@@ -2,18 +2,19 @@
 
 `LiveBundles` polls the store's pointers and builds what a process needs of every half that changed. It promises that
 a half that cannot be read leaves the last good one in place, for that tenant alone, and says so; that an older sequence
-never replaces a newer one; that it is not `loaded` before the first complete look; and that only
-`stop` ends the looking.
+never replaces a newer one; that it is not `loaded` before the first complete look; and that only `stop` ends the
+looking.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from typing import Any, Generic, Literal, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import structlog
+from pydantic import ValidationError
 
-from connectors.store.seam import NotFound, StoreAdmin, StoreError
+from connectors.store.seam import NotFound, StoreError
 from schemas.bundle import LiveBundle
 from schemas.rulefile import RulesBundle
 from schemas.tenant import IntakeBundle
@@ -21,17 +22,27 @@ from schemas.tenant import IntakeBundle
 H = TypeVar("H")
 
 
+class BundleReader(Protocol):
+    """The part of the store that is read here (connectors.store.seam.StoreAdmin)."""
+
+    async def list_live(self) -> Sequence[LiveBundle]: ...
+
+    async def get_bundle_half(self, tenant_id: str, half: Literal["intake", "rules"], digest: str) -> Any: ...
+
+
 class LiveBundles(Generic[H]):
     """The current value of one half for every tenant, as built by a listener."""
 
     def __init__(
         self,
-        store: StoreAdmin,
+        store: BundleReader,
         half: Literal["intake", "rules"],
         build: Callable[[LiveBundle, Any], H],
         *,
         poll_seconds: float = 2.0,
+        log: Any = None,
     ) -> None:
+        """`log` takes structlog's place; a process with a logger of its own hands it in."""
         self._store = store
         self._half = half
         self._model = IntakeBundle if half == "intake" else RulesBundle
@@ -42,7 +53,7 @@ class LiveBundles(Generic[H]):
         self._refused: dict[str, str] = {}
         self._missing: set[str] = set()
         self._task: asyncio.Task[None] | None = None
-        self._log = structlog.get_logger("leadbus.bundles")
+        self._log = log or structlog.get_logger("leadbus.bundles")
         self.loaded = False
 
     def get(self, tenant_id: str) -> H | None:
@@ -61,6 +72,11 @@ class LiveBundles(Generic[H]):
     def sequence(self, tenant_id: str) -> int | None:
         """The newest sequence of the tenant that was looked at, its half taken or refused."""
         return self._seen.get(tenant_id)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every live tenant has a half that could be read."""
+        return self.loaded and self._seen.keys() <= self._current.keys()
 
     async def refresh(self) -> bool:
         """Look once; True when something changed. Raises a StoreError when the store does not answer."""
@@ -112,7 +128,7 @@ class LiveBundles(Generic[H]):
             tenant=tenant,
             half=self._half,
             hash=digest[:12],
-            error=type(error).__name__,
+            error=_brief(error),
             keeps=known[0][:12] if known else None,
         )
 
@@ -136,3 +152,11 @@ class LiveBundles(Generic[H]):
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+
+
+def _brief(error: Exception) -> str:
+    """What is wrong with a half, without its values."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False)[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return type(error).__name__

@@ -214,9 +214,12 @@ class House:
         return self.gateway.metrics.registry.get_sample_value(name, labels) or 0.0
 
 
-async def build_house(*bundles: dict[str, Any], bus: Bus | None = None, secrets: Mapping[str, str] = SECRETS) -> House:
-    """A gateway with its tenant map loaded."""
+async def build_house(
+    *bundles: dict[str, Any], bus: Bus | None = None, secrets: Mapping[str, str] = SECRETS, store_away: bool = False
+) -> House:
+    """A gateway that has looked for its tenant map once."""
     store, bus, clock, keyring, stream = Bundles(*bundles), bus or Bus(), Clock(), Keyring(secrets), io.StringIO()
+    store.away = store_away
     gateway = assemble(
         GatewaySettings(body_seconds=0.4, unready_seconds=0.05, drain_seconds=5.0),
         store=store,

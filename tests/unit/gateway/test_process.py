@@ -91,7 +91,7 @@ async def test_it_takes_webhooks_until_sigterm_and_exits_cleanly(environment: di
         _, log = await asyncio.wait_for(running.communicate(), 15)
     assert running.returncode == 0, log.decode()
     events = [json.loads(line)["event"] for line in log.decode().splitlines()]
-    assert events == ["listening", "draining", "stopped"]
+    assert events == ["bundle_live", "listening", "draining", "stopped"]
 
 
 async def test_a_port_that_is_taken_ends_it_with_a_reason(environment: dict[str, str]) -> None:

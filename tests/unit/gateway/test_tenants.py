@@ -13,8 +13,7 @@ FIELDS = b"name=Zoe"
 
 
 async def test_before_the_first_load_the_answer_is_503_never_404() -> None:
-    home = await build_house()
-    home.gateway.endpoints.loaded = False
+    home = await build_house(lakeside(), store_away=True)
     answer = await home.post("form", FORM_KEY, FIELDS)
     assert answer.status == 503
 
@@ -34,7 +33,7 @@ async def test_a_bad_bundle_keeps_the_last_good_one_and_is_logged_once() -> None
     for _ in range(3):
         await home.gateway.endpoints.refresh()
     assert (await home.post("form", FORM_KEY, FIELDS)).status == 202
-    assert home.log.getvalue().count("bundle not read") == 1
+    assert home.log.getvalue().count("bundle_refused") == 1
 
 
 async def test_one_tenants_bad_bundle_is_nobody_elses_trouble() -> None:

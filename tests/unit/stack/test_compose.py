@@ -9,7 +9,7 @@ import yaml
 
 ROOT = Path(__file__).parents[3]
 DAEMONS = ("transcription", "analysis", "routing", "delivery", "recorder", "retry")
-COMMANDS = {"gateway", "consumer", "api", "sandbox", "store", "ops"}
+COMMANDS = {"gateway", "consumer", "api", "sandbox", "store", "ops", "rules"}
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +41,13 @@ def test_every_service_that_stays_up_has_a_health_check(services: dict[str, Any]
 
 
 def test_a_health_check_asks_the_port_that_its_service_is_told_to_listen_on(services: dict[str, Any]) -> None:
-    for name, each in ours(services).items():
-        told = each["environment"]
-        variable = "LEADBUS_HEALTH_PORT" if name in (*DAEMONS, "setup") else "LEADBUS_HTTP_PORT"
+    ports = dict.fromkeys(DAEMONS, "LEADBUS_HEALTH_PORT")
+    for name, variable in (ports | {"gateway": "LEADBUS_GATEWAY_PORT", "api": "LEADBUS_API_PORT"}).items():
+        told = services[name]["environment"]
         assert told["READY_URL"] == f"http://127.0.0.1:{told[variable]}/readyz", name
+        assert told[variable.replace("_PORT", "_HOST")] == "0.0.0.0", name  # noqa: S104
+    assert "--port=control=9207" in services["sandbox"]["command"]
+    assert services["sandbox"]["environment"]["READY_URL"] == "http://127.0.0.1:9207/healthz"
 
 
 def test_every_command_is_one_that_leadbus_has(services: dict[str, Any]) -> None:
@@ -53,8 +56,13 @@ def test_every_command_is_one_that_leadbus_has(services: dict[str, Any]) -> None
     assert {command[1] for command in commands if command[0] == "consumer"} == set(DAEMONS)
 
 
-def test_topics_and_schema_are_there_before_anything_of_ours_starts(services: dict[str, Any]) -> None:
-    assert leadbus_commands(services["setup"]) == [["ops", "topics", "--create"], ["store", "migrate"]]
+def test_topics_schema_and_tenants_are_there_before_anything_of_ours_starts(services: dict[str, Any]) -> None:
+    assert leadbus_commands(services["setup"]) == [
+        ["ops", "topics", "--create"],
+        ["store", "migrate"],
+        ["rules", "publish", "/tenants/*/"],
+    ]
+    assert services["setup"]["volumes"] == ["${LEADBUS_TENANTS:-./rules/tenants}:/tenants:ro"]
     waits = {name: each["depends_on"] for name, each in ours(services).items() if name not in ("setup", "sandbox")}
     assert set(waits) == {"gateway", "api", *DAEMONS}
     assert all(each["setup"]["condition"] == "service_completed_successfully" for each in waits.values())

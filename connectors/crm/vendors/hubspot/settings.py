@@ -25,7 +25,7 @@ class HubSpotSettings(FileModel):
     dealstage: str | None = None
     """Of new deals, unless the mapping names one."""
     objects: tuple[Literal["contact", "deal", "note", "task", "ticket"], ...] = ("contact", "deal", "note")
-    """Objects whose key property `leadbus connectors test` asks for."""
+    """Objects whose key property `validate_connection` looks for."""
     time_zone: str | None = None
     """The account's zone: a spent daily limit comes back at its midnight."""
 

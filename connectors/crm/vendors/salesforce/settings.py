@@ -31,7 +31,7 @@ class SalesforceSettings(FileModel):
     assign: bool = False
     """Whether new leads go through the org's assignment rules."""
     objects: tuple[Literal["lead", "contact", "task"], ...] = ("lead", "task")
-    """Objects whose key field `leadbus connectors test` asks for."""
+    """Objects whose key field `validate_connection` looks for."""
 
     @field_validator("instance_url")
     @classmethod
