@@ -158,7 +158,7 @@ def test_a_good_lead_of_the_agency_goes_to_pipedrive_and_by_mail() -> None:
     document = inbound("northwind-agency", office="studio", email="zoe@example.test", custom={"budget": "5000"})
     decision = propose(NORTHWIND, analyzed(document, lead_score=70, summary="Wants a site."), Phase.ANALYZED).decision
     assert [step.connector_kind.value for step in decision.steps] == ["pipedrive", "email"]
-    assert [record.object for record in decision.steps[0].records] == ["person", "lead", "note"]
+    assert [record.object for record in decision.steps[0].records] == ["contact", "lead", "note"]
     mail = decision.steps[1].mail
     assert mail is not None
     assert mail.reply_to == "zoe@example.test"
@@ -168,7 +168,7 @@ def test_a_good_lead_of_the_agency_goes_to_pipedrive_and_by_mail() -> None:
 def test_a_note_without_words_is_left_out() -> None:
     document = analyzed(inbound("northwind-agency", office="studio", email="zoe@example.test"))
     decision = propose(NORTHWIND, document, Phase.ANALYZED).decision
-    assert [record.object for record in decision.steps[0].records] == ["person", "lead"]
+    assert [record.object for record in decision.steps[0].records] == ["contact", "lead"]
 
 
 RULES = """
