@@ -22,6 +22,7 @@ from ops.demo.scenario import ordinary_day
 from ops.demo.senders import signing_secret
 from ops.demo.view import DemoView
 from ops.demo.watch import Watcher
+from ops.stack.errors import PartFailed
 from ops.stack.house import House
 from schemas import codec
 
@@ -79,12 +80,12 @@ async def run_day(
     watcher.start()
     answers: list[Answer] = []
     store = open_store(house.store_url)
+    posting = asyncio.create_task(
+        post_all(house.gateway_url, day.webhooks, connections=connections, pause=pause, on_answer=answers.append),
+        name="posting",
+    )
+    disturbing = asyncio.create_task(disturb(house, balance), name="disturbing") if disturb else None
     try:
-        posting = asyncio.create_task(
-            post_all(house.gateway_url, day.webhooks, connections=connections, pause=pause, on_answer=answers.append),
-            name="posting",
-        )
-        disturbing = asyncio.create_task(disturb(house, balance)) if disturb else None
         deadline = started + settle_seconds
         first = time.monotonic()
         while True:
@@ -98,11 +99,12 @@ async def run_day(
                 if _settled(answers, balance) or time.monotonic() > deadline:
                     break
             if watcher.failure:
-                raise RuntimeError(f"the onlooker cannot read the topics: {watcher.failure}")
+                raise PartFailed(f"the onlooker cannot read the topics: {watcher.failure}")
         await _recorder_has_caught_up(store, balance)
         contents = crm_contents.items(await _state(house.sandbox["control"]))
         report = _report(answers, balance, contents, parked, time.monotonic() - started)
     finally:
+        await _ended(posting, disturbing)
         watcher.stop()
         await store.close()
     unexpected = [
@@ -117,6 +119,14 @@ async def run_day(
         open_events=[f"{e}: {balance.events[e].about}" for e in balance.open()],
         parked=[f"{p.stage}: {p.reason} ({p.detail})" for p in parked],
     )
+
+
+async def _ended(*tasks: asyncio.Task[Any] | None) -> None:
+    """On the way out, also of a Ctrl-C: nobody goes on posting to a gateway that is being stopped."""
+    left = [task for task in tasks if task is not None and not task.done()]
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
 
 
 def _settled(answers: list[Answer], balance: Balance) -> bool:
