@@ -5,13 +5,15 @@ records, notes, mails and tickets are the same as without the kill.
 """
 
 import asyncio
+import contextlib
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from connectors.store.opening import open_store
 from connectors.store.seam import Scope
@@ -60,18 +62,19 @@ async def run_kills(console: Console, kills: Sequence[tuple[str, str | None]]) -
 
     `{"chaos", "runs", "lost", "duplicates", "different"}`; the first run is the undisturbed one.
     """
-    console.print("an undisturbed day first")
-    calm, tickets = await _day(None, None)
-    members = pool_members(TENANTS_DIR)
-    wanted = _without_members(calm.contents, members)
-    runs = [_run("undisturbed", None, calm, [])]
-    for daemon, failpoint in kills:
-        console.print(f"kill -9 {daemon}" + (f" at {failpoint}" if failpoint else ""), highlight=False)
-        result, drawn = await _day(daemon, failpoint)
-        differences = _differences(wanted, _without_members(result.contents, members))
-        if drawn != tickets:
-            differences.append(f"tickets: {drawn} instead of {tickets}")
-        runs.append(_run(daemon, failpoint, result, differences))
+    with _progress(console, 1 + len(kills)) as say:
+        say("an undisturbed day first")
+        calm, tickets = await _day(None, None)
+        members = pool_members(TENANTS_DIR)
+        wanted = _without_members(calm.contents, members)
+        runs = [_run("undisturbed", None, calm, [])]
+        for daemon, failpoint in kills:
+            say(f"kill -9 {daemon}" + (f" at {failpoint}" if failpoint else ""))
+            result, drawn = await _day(daemon, failpoint)
+            differences = _differences(wanted, _without_members(result.contents, members))
+            if drawn != tickets:
+                differences.append(f"tickets: {drawn} instead of {tickets}")
+            runs.append(_run(daemon, failpoint, result, differences))
     return {
         "chaos": "kill",
         "runs": runs,
@@ -79,6 +82,33 @@ async def run_kills(console: Console, kills: Sequence[tuple[str, str | None]]) -
         "duplicates": sum(run["duplicates"] for run in runs),
         "different": sum(len(run["different"]) for run in runs),
     }
+
+
+@contextlib.contextmanager
+def _progress(console: Console, days: int) -> Iterator[Callable[[str], None]]:
+    """A bar with the days done and the time left on a terminal, one line a day elsewhere."""
+    bar = Progress(
+        TextColumn("{task.description:<60}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    begun = 0
+    with bar:
+        task = bar.add_task("", total=days)
+
+        def say(text: str) -> None:
+            nonlocal begun
+            bar.update(task, description=text, completed=begun)
+            begun += 1
+            if not console.is_terminal:
+                console.print(text, highlight=False)
+
+        yield say
+        bar.update(task, completed=days)
 
 
 def _run(name: str, failpoint: str | None, result: DayResult, differences: list[str]) -> dict[str, Any]:
