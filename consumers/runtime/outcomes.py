@@ -200,7 +200,12 @@ class Outcomes(Generic[D]):
         failure = Failure(error.reason, error.detail, origin.attempt, origin.first_failed_at)
         letter = dead_letter_of(arrival, group=self._group, origin=origin, failure=failure)
         last_words = departures_of(self._last_words(arrival, headers, record, failure), headers)
-        await self._publishing.until_acknowledged([letter, *last_words], must=True)
+        await self._publishing.until_acknowledged([letter], must=True)
+        try:
+            await self._publishing.until_acknowledged(last_words)
+        except RecordTooLarge as error:
+            # The dead letter tells it; trying for ever would block the partition.
+            log.critical("%s could not publish the final states: %s", self._spec.name, error)
         self._metrics.dead_letters.labels(error.reason).inc()
         log.error("dead letter: %s at %s/%d offset %d", error.reason, *arrival.partition, arrival.offset)
         return "poison" if isinstance(error, Poison) else "dead"
