@@ -203,9 +203,9 @@ class Outcomes(Generic[D]):
         await self._publishing.until_acknowledged([letter], must=True)
         try:
             await self._publishing.until_acknowledged(last_words)
-        except RecordTooLarge as error:
+        except RecordTooLarge as too_large:
             # The dead letter tells it; trying for ever would block the partition.
-            log.critical("%s could not publish the final states: %s", self._spec.name, error)
+            log.critical("%s could not publish the final states: %s", self._spec.name, too_large)
         self._metrics.dead_letters.labels(error.reason).inc()
         log.error("dead letter: %s at %s/%d offset %d", error.reason, *arrival.partition, arrival.offset)
         return "poison" if isinstance(error, Poison) else "dead"

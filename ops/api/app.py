@@ -80,7 +80,8 @@ class Api:
     async def _console(self, request: Request) -> Response:
         token = self._token(request)
         if token is None:
-            return self._html("sign_in.html", status=200 if COOKIE not in request.cookies else 401)
+            refused = COOKIE in request.cookies
+            return self._html("sign_in.html", status=401 if refused else 200, refused=refused)
         page = await self._page(token, request.query_params.get("before"))
         return self._html("leads.html", page=page, token=token)
 
@@ -91,7 +92,7 @@ class Api:
         try:
             lead = await self._detail(token, request.path_params["request_id"])
         except NotFound:
-            return self._html("missing.html", status=404)
+            return self._html("missing.html", status=404, token=token)
         return self._html("lead.html", lead=lead, token=token)
 
     async def _sign_in(self, request: Request) -> Response:
@@ -103,6 +104,8 @@ class Api:
         if text:
             secure = request.url.scheme == "https"
             answer.set_cookie(COOKIE, text, httponly=True, samesite="strict", secure=secure, max_age=8 * 3600)
+        else:  # signing out
+            answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
         return answer
 
     async def _page(self, token: Token, before: str | None) -> LeadPage:
