@@ -27,23 +27,26 @@ def answer(port: int, path: str) -> tuple[int, bytes]:
 
 
 @pytest.mark.kafka
-async def test_a_second_member_that_joins_and_leaves_costs_nothing_that_was_finished(
+async def test_a_second_member_that_joins_and_leaves_loses_nothing_and_reruns_at_most_a_seconds_work(
     apache: Cluster, journal: Journal
 ) -> None:
-    apache.produce(leads(400, "sleep 0.3"))
-    with apache.process(journal, LEADBUS_SLOTS="20") as first:
+    slots, seconds = 20, 0.3
+    a_seconds_work = round(slots / seconds)
+    apache.produce(leads(400, f"sleep {seconds}"))
+    with apache.process(journal, LEADBUS_SLOTS=str(slots)) as first:
         await until(lambda: len(journal.numbers("end")) >= 60)
-        with apache.process(journal, LEADBUS_SLOTS="20") as second:
+        with apache.process(journal, LEADBUS_SLOTS=str(slots)) as second:
             await until(lambda: sum(line["pid"] == second.pid for line in journal.lines("end")) >= 40)
             assert second.terminate() == 0, second.errors
         await until(lambda: len(set(journal.numbers("end"))) == 400, 60)
         assert first.terminate() == 0, first.errors
     starts, ends = Counter(journal.numbers("start")), Counter(journal.numbers("end"))
     assert set(ends) == set(range(400))
+    # The first commits when the group begins to share out anew. What it finishes until that is done, in partitions that
+    # it loses, is run again by the second; so is what it was working on then.
     finished_twice = [number for number, times in ends.items() if times > 1]
-    assert finished_twice == []
-    # What the first was working on in the partitions it lost was cancelled and begun again by the second.
-    assert sum(starts.values()) - 400 <= 20
+    assert len(finished_twice) <= a_seconds_work
+    assert sum(starts.values()) - 400 <= a_seconds_work + slots
     assert {p: c.offset for p, c in (await apache.commits()).items()} == dict.fromkeys(range(4), 100)
 
 
