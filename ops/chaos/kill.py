@@ -57,24 +57,33 @@ class NeverHappened(Exception):
     """The day passed without the moment at which a daemon was to be killed."""
 
 
-async def run_kills(console: Console, kills: Sequence[tuple[str, str | None]]) -> dict[str, Any]:
-    """The undisturbed day, then one day per (daemon, failpoint or None for a moment in the middle of its work).
+async def run_kills(
+    console: Console, kills: Sequence[tuple[str, str | None]], *, side_by_side: int = 2
+) -> dict[str, Any]:
+    """An undisturbed day, and one day per (daemon, failpoint or None for a moment in the middle of its work).
 
-    `{"chaos", "runs", "lost", "duplicates", "different"}`; the first run is the undisturbed one.
+    `side_by_side` days run at a time, each in a house of its own. The answer is `{"chaos", "runs", "lost",
+    "duplicates", "different"}`; the first run is the undisturbed one.
     """
-    with _progress(console, 1 + len(kills)) as say:
-        say("an undisturbed day first")
-        calm, tickets = await _day(None, None)
-        members = pool_members(TENANTS_DIR)
-        wanted = _without_members(calm.contents, members)
-        runs = [_run("undisturbed", None, calm, [])]
-        for daemon, failpoint in kills:
-            say(f"kill -9 {daemon}" + (f" at {failpoint}" if failpoint else ""))
-            result, drawn = await _day(daemon, failpoint)
-            differences = _differences(wanted, _without_members(result.contents, members))
-            if drawn != tickets:
-                differences.append(f"tickets: {drawn} instead of {tickets}")
-            runs.append(_run(daemon, failpoint, result, differences))
+    gate = asyncio.Semaphore(side_by_side)
+    with _progress(console, 1 + len(kills)) as ended:
+
+        async def one(daemon: str | None, failpoint: str | None) -> tuple[DayResult, dict[str, int]]:
+            async with gate:
+                day = await _day(daemon, failpoint)
+            ended(f"kill -9 {daemon}" + (f" at {failpoint}" if failpoint else "") if daemon else "an undisturbed day")
+            return day
+
+        days: Sequence[tuple[str | None, str | None]] = [(None, None), *kills]
+        (calm, tickets), *disturbed = await asyncio.gather(*(one(*day) for day in days))
+    members = pool_members(TENANTS_DIR)
+    wanted = _without_members(calm.contents, members)
+    runs = [_run("undisturbed", None, calm, [])]
+    for (daemon, failpoint), (result, drawn) in zip(kills, disturbed, strict=True):
+        differences = _differences(wanted, _without_members(result.contents, members))
+        if drawn != tickets:
+            differences.append(f"tickets: {drawn} instead of {tickets}")
+        runs.append(_run(daemon, failpoint, result, differences))
     return {
         "chaos": "kill",
         "runs": runs,
@@ -96,19 +105,15 @@ def _progress(console: Console, days: int) -> Iterator[Callable[[str], None]]:
         console=console,
         disable=not console.is_terminal,
     )
-    begun = 0
     with bar:
         task = bar.add_task("", total=days)
 
-        def say(text: str) -> None:
-            nonlocal begun
-            bar.update(task, description=text, completed=begun)
-            begun += 1
+        def ended(text: str) -> None:
+            bar.update(task, description=text, advance=1)
             if not console.is_terminal:
-                console.print(text, highlight=False)
+                console.print(f"ended: {text}", highlight=False)
 
-        yield say
-        bar.update(task, completed=days)
+        yield ended
 
 
 def _run(name: str, failpoint: str | None, result: DayResult, differences: list[str]) -> dict[str, Any]:
