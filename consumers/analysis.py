@@ -15,9 +15,9 @@ from connectors.recordings.seam import Objects
 from connectors.store.seam import Scope, Store
 from consumers.own_parts import patient, unnamed
 from consumers.paid import kept, paid_once
-from consumers.publishing import outcome, publication
+from consumers.publishing import ends_dead, interim_ended, publication
 from consumers.runtime.clock import Clock
-from consumers.runtime.seam import DaemonSpec, Failure, Park, Publication, Record, RetryAfter
+from consumers.runtime.seam import DaemonSpec, Park, Publication, Record, RetryAfter
 from consumers.scoring import (
     PROMPT_VERSION,
     Verdict,
@@ -29,9 +29,8 @@ from consumers.scoring import (
 )
 from schemas import codec, topics
 from schemas.base import Section
-from schemas.delivery import FinalState, Outcome
+from schemas.delivery import Outcome
 from schemas.documents import Analysis, AnalysisState, Analyzed, Document, Embedding, Inbound, Transcribed, Usage, grow
-from schemas.envelope import Phase
 from schemas.tenant import IntakeBundle
 
 EMBEDDING_TASK = "SEMANTIC_SIMILARITY"
@@ -58,15 +57,7 @@ class AnalysisDaemon:
         assert isinstance(document, Inbound | Transcribed)
         envelope = document.envelope
         if envelope.interim:
-            return (
-                outcome(
-                    record.json["envelope"],
-                    phase=Phase.ANALYZED,
-                    state=FinalState.SUPERSEDED,
-                    reason=f"{envelope.event_kind}: more is sure to follow, that will be analyzed",
-                    at=self.clock.now(),
-                ),
-            )
+            return (interim_ended(record, self.clock.now()),)
         tenant = self.tenants.get(envelope.tenant_id)
         if tenant is None:
             raise unnamed(
@@ -215,18 +206,6 @@ def _spent(usage: Usage, call: TokenUsage) -> Usage:
 
 def spec(handler: AnalysisDaemon) -> DaemonSpec[Document]:
     """The daemon."""
-
-    def on_dead(record: Record[Document], failure: Failure) -> Sequence[Publication]:
-        return (
-            outcome(
-                record.json["envelope"],
-                phase=Phase.ANALYZED,
-                state=FinalState.DEAD,
-                reason=f"analysis: {failure.reason}",
-                at=handler.clock.now(),
-            ),
-        )
-
     return DaemonSpec(
         name="analysis",
         description="Has Gemini score what was said or written, and embeds it.",
@@ -237,6 +216,6 @@ def spec(handler: AnalysisDaemon) -> DaemonSpec[Document]:
         },
         publishes={topics.ANALYZED: Analyzed, topics.OUTCOMES: Outcome},
         handler=patient(handler.handle),
-        on_dead=on_dead,
+        on_dead=ends_dead("analysis", handler.clock),
         handler_timeout=180.0,
     )

@@ -3,11 +3,12 @@
 Every key is the request's id, so that all records of one request keep their order wherever they go.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from consumers.runtime.seam import Publication
+from consumers.runtime.clock import Clock
+from consumers.runtime.seam import Failure, Publication, Record
 from schemas import codec, identity
 from schemas.delivery import FinalState, Outcome
 from schemas.documents import Document
@@ -60,3 +61,28 @@ def outcome(
         **more,
     )
     return publication(OUTCOMES, Outcome, view, value.model_dump(mode="json") | {"envelope": dict(envelope)})
+
+
+def interim_ended(record: Record[Any], at: datetime) -> Publication:
+    """The end of the phase `analyzed` for an event that more events of its request are sure to follow."""
+    kind = record.document.envelope.event_kind
+    return outcome(
+        record.json["envelope"],
+        phase=Phase.ANALYZED,
+        state=FinalState.SUPERSEDED,
+        reason=f"{kind}: more is sure to follow, and that will be analyzed",
+        at=at,
+    )
+
+
+def ends_dead(
+    stage: str, clock: Clock, phase: Callable[[Record[Any]], Phase] = lambda record: Phase.ANALYZED
+) -> Callable[[Record[Any], Failure], Sequence[Publication]]:
+    """What a stage says of a record that it sends to the dead letters: the phase ends there."""
+
+    def on_dead(record: Record[Any], failure: Failure) -> Sequence[Publication]:
+        reason = f"{stage}: {failure.reason}"
+        envelope = record.json["envelope"]
+        return (outcome(envelope, phase=phase(record), state=FinalState.DEAD, reason=reason, at=clock.now()),)
+
+    return on_dead

@@ -6,15 +6,16 @@ if absent, with its tickets, and what the store holds is published: a re-run aft
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from connectors.store.seam import Draw, Parked, Scope, Store
 from consumers.own_parts import patient, unnamed
 from consumers.plan import first_order
-from consumers.publishing import outcome, publication
+from consumers.publishing import ends_dead, outcome, publication
 from consumers.rulesets import RuleSets
 from consumers.runtime.clock import Clock
 from consumers.runtime.failures import OURS
-from consumers.runtime.seam import DaemonSpec, Failure, Park, Publication, Record
+from consumers.runtime.seam import DaemonSpec, Park, Publication, Record
 from rules.decide import NoRule, decide
 from rules.facts import facts_of
 from schemas import identity, topics
@@ -38,7 +39,7 @@ class Routing:
         envelope = document.envelope
         if isinstance(document, Inbound) and document.unparsed is not None:
             raise Park("unparsed", document.unparsed.reason)
-        phase = Phase.RECEIVED if isinstance(document, Inbound) else Phase.ANALYZED
+        phase = _phase(record)
         rules = self.rules.get(envelope.tenant_id)
         if rules is None:
             raise unnamed("unknown_tenant", "no live bundle names this tenant", loaded=self.rules.loaded, record=record)
@@ -102,21 +103,12 @@ class Routing:
         )
 
 
+def _phase(record: Record[Any]) -> Phase:
+    return Phase.RECEIVED if isinstance(record.document, Inbound) else Phase.ANALYZED
+
+
 def spec(handler: Routing) -> DaemonSpec[Document]:
     """The daemon."""
-
-    def on_dead(record: Record[Document], failure: Failure) -> Sequence[Publication]:
-        phase = Phase.RECEIVED if isinstance(record.document, Inbound) else Phase.ANALYZED
-        return (
-            outcome(
-                record.json["envelope"],
-                phase=phase,
-                state=FinalState.DEAD,
-                reason=f"routing: {failure.reason}",
-                at=handler.clock.now(),
-            ),
-        )
-
     inbound = (topics.INBOUND_CALLS, topics.INBOUND_MESSAGES)
     return DaemonSpec(
         name="routing",
@@ -131,6 +123,6 @@ def spec(handler: Routing) -> DaemonSpec[Document]:
             topics.OUTCOMES: Outcome,
         },
         handler=patient(handler.handle),
-        on_dead=on_dead,
+        on_dead=ends_dead("routing", handler.clock, _phase),
         handler_timeout=60.0,
     )

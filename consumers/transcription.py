@@ -29,13 +29,12 @@ from connectors.store.seam import Scope, Store
 from consumers.audio import SpooledAudio, spooled
 from consumers.own_parts import patient, unnamed
 from consumers.paid import kept, paid_once
-from consumers.publishing import outcome, publication
+from consumers.publishing import ends_dead, interim_ended, publication
 from consumers.runtime.clock import Clock
-from consumers.runtime.seam import DaemonSpec, Failure, Park, Publication, Record, RetryAfter
+from consumers.runtime.seam import DaemonSpec, Park, Publication, Record, RetryAfter
 from schemas import codec, topics
-from schemas.delivery import FinalState, Outcome
+from schemas.delivery import Outcome
 from schemas.documents import Inbound, Segment, Transcribed, Transcript, TranscriptState, grow
-from schemas.envelope import Phase
 from schemas.tenant import IntakeBundle
 
 PATIENCE = 6
@@ -61,15 +60,7 @@ class Transcription:
         if document.unparsed is not None:
             return ()  # routing parks it
         if envelope.interim:
-            return (
-                outcome(
-                    record.json["envelope"],
-                    phase=Phase.ANALYZED,
-                    state=FinalState.SUPERSEDED,
-                    reason=f"{envelope.event_kind}: the call is still running, its end will be analyzed",
-                    at=self.clock.now(),
-                ),
-            )
+            return (interim_ended(record, self.clock.now()),)
         tenant = self.tenants.get(envelope.tenant_id)
         if tenant is None:
             raise unnamed(
@@ -179,24 +170,12 @@ def _without(reason: str, state: TranscriptState = TranscriptState.NONE) -> Tran
 
 def spec(handler: Transcription) -> DaemonSpec[Inbound]:
     """The daemon."""
-
-    def on_dead(record: Record[Inbound], failure: Failure) -> Sequence[Publication]:
-        return (
-            outcome(
-                record.json["envelope"],
-                phase=Phase.ANALYZED,
-                state=FinalState.DEAD,
-                reason=f"transcription: {failure.reason}",
-                at=handler.clock.now(),
-            ),
-        )
-
     return DaemonSpec(
         name="transcription",
         description="Fetches the recordings of calls and transcribes them.",
         topics={topics.INBOUND_CALLS: Inbound, topics.overflow(topics.INBOUND_CALLS): Inbound},
         publishes={topics.TRANSCRIBED: Transcribed, topics.OUTCOMES: Outcome},
         handler=patient(handler.handle),
-        on_dead=on_dead,
+        on_dead=ends_dead("transcription", handler.clock),
         handler_timeout=600.0,
     )
