@@ -17,6 +17,7 @@ from connectors.store.opening import open_store
 from connectors.store.seam import FullStore, Parked, Scope
 from ops.demo import crm_contents
 from ops.demo.balance import Balance, lost
+from ops.demo.day import AGENCY, DENTAL, ROOFING
 from ops.demo.posting import Answer, post_all
 from ops.demo.scenario import ordinary_day
 from ops.demo.senders import signing_secret
@@ -26,7 +27,7 @@ from ops.stack.errors import PartFailed
 from ops.stack.house import House
 from schemas import codec
 
-TENANTS = ("summit-roofing", "bright-dental", "northwind-agency")
+TENANTS = (ROOFING, DENTAL, AGENCY)
 SETTLE_SECONDS = 120.0
 
 

@@ -19,12 +19,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from consumers.bootstrap import NAMES
 from ops.stack.places import LOOPBACK, free_ports
 from ops.stack.processes import ProcessSpec, Supervisor, python_module
 from ops.stack.readiness import HttpReady, ReadyLine
 from schemas import topics
 
-DAEMONS = ("transcription", "analysis", "routing", "delivery", "recorder", "retry")
 EMBEDDED_PARTITIONS = 4
 
 
@@ -44,7 +44,7 @@ class HousePlan:
     """Laid over every process: the emulator's address, failpoints."""
     daemon_env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Laid over one daemon."""
-    daemons: Sequence[str] = DAEMONS
+    daemons: Sequence[str] = NAMES
 
 
 class House:
