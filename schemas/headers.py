@@ -28,6 +28,11 @@ FAILURE_ATTEMPT: Final = "failure_attempt"
 FAILURE_FIRST_AT: Final = "failure_first_at"
 RETRY_DUE_AT: Final = "retry_due_at"
 
+RELEASED: Final = "released"
+"""Set on a parked record that is published again: how it was released (`schemas.headers.Release`)."""
+PARK_ID: Final = "park_id"
+"""Which parked row a released record was."""
+
 RawHeaders = Sequence[tuple[str, bytes | None]]
 
 

@@ -55,20 +55,31 @@ DELIVER: Final[dict[ConnectorKind, str]] = {
     kind: f"deliver.{kind.value}" for kind in ConnectorKind if kind is not ConnectorKind.OTHER
 }
 
+INBOUND: Final = (INBOUND_THIN, INBOUND_CALLS, INBOUND_MESSAGES)
+STAGES: Final = (TRANSCRIBED, ANALYZED, DECIDED, *DELIVER.values(), OUTCOMES, RECEIPTS)
+
+OVERFLOW_SUFFIX: Final = ".overflow"
+OVERFLOWING: Final = frozenset((*INBOUND, *STAGES))
+"""Topics with an overflow topic."""
+
 
 def overflow(topic: str) -> str:
-    """The topic that takes what a flooding tenant sends beyond its share."""
-    return f"{topic}.overflow"
+    """The topic that takes what a flooding tenant sends beyond its share, and what was parked and is released."""
+    return f"{topic}{OVERFLOW_SUFFIX}"
+
+
+def has_overflow(topic: str) -> bool:
+    """Whether `overflow(topic)` is in the table: true for every topic that carries documents."""
+    return topic in OVERFLOWING
 
 
 def table() -> tuple[Topic, ...]:
     """Every topic of an installation, without prefix."""
-    inbound = [INBOUND_THIN, INBOUND_CALLS, INBOUND_MESSAGES]
-    stages = [TRANSCRIBED, ANALYZED, DECIDED, *DELIVER.values(), OUTCOMES, RECEIPTS]
     return (
-        *(Topic(name, 12, 14 * DAY_MS, LARGEST_RECORD) for name in inbound),
-        *(Topic(overflow(name), 12, 14 * DAY_MS, LARGEST_RECORD) for name in inbound),
-        *(Topic(name, 12, 7 * DAY_MS, LARGEST_RECORD) for name in stages),
+        *(Topic(name, 12, 14 * DAY_MS, LARGEST_RECORD) for name in INBOUND),
+        *(Topic(overflow(name), 12, 14 * DAY_MS, LARGEST_RECORD) for name in INBOUND),
+        *(Topic(name, 12, 7 * DAY_MS, LARGEST_RECORD) for name in STAGES),
+        *(Topic(overflow(name), 12, 7 * DAY_MS, LARGEST_RECORD) for name in STAGES),
         *(Topic(name, 6, 7 * DAY_MS, LARGEST_FAILED_RECORD) for name in RETRY_TIERS),
         Topic(DEAD_LETTERS, 6, 30 * DAY_MS, LARGEST_FAILED_RECORD),
         Topic(NOTICES, 6, 30 * DAY_MS, LARGEST_FAILED_RECORD),

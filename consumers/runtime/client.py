@@ -107,6 +107,14 @@ class Consumer(Protocol):
         ...
 
 
+    async def topic_ids(self, topics: Collection[str]) -> Mapping[str, str]:
+        """The broker's id of each topic, new when a topic is made anew; missing where the broker cannot tell.
+
+        Raises BrokerUnavailable.
+        """
+        ...
+
+
 class RawPublisher(Protocol):
     """Publishes records exactly as they are."""
 

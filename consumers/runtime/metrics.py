@@ -32,13 +32,24 @@ DEFINITIONS: Final = (
     MetricDef("open_bytes", "gauge", "open_bytes", "Bytes of the records read and not finished"),
     MetricDef("oldest_open", "gauge", "oldest_open_seconds", "Age of the record that is open longest"),
     MetricDef("lag", "gauge", "lag_records", "Records between the commit and the end", ("topic", "partition")),
+    MetricDef("lag_seconds", "gauge", "lag_seconds", "Age of the oldest unfinished record", ("topic", "partition")),
+    MetricDef("retention_headroom", "gauge", "retention_headroom_seconds", "Until retention takes it", ("topic",)),
+    MetricDef("recreated", "counter", "topics_recreated", "Partitions whose topic was made anew", ("topic",)),
     MetricDef("paused", "gauge", "paused_partitions", "Partitions that are not read at the moment"),
     MetricDef("published", "counter", "records_published", "Records acknowledged by the broker", ("topic",)),
     MetricDef("publish_failures", "counter", "publish_failures", "Publications not acknowledged", ("topic",)),
     MetricDef("stuck", "gauge", "stuck_records", "Records whose end (retry, dead letter, park) cannot be written"),
     MetricDef("retries", "counter", "retries", "Records sent to a retry tier", ("tier", "reason")),
     MetricDef("parked", "counter", "parked", "Records parked", ("reason",)),
+    MetricDef("parked_open", "gauge", "parked_open", "Records parked and not released", ("stage", "reason")),
+    MetricDef("parked_oldest", "gauge", "parked_oldest_seconds", "Age of the oldest of them", ("stage", "reason")),
+    MetricDef("released", "counter", "released", "Parked records published again", ("stage", "reason")),
+    MetricDef("diverted", "counter", "records_diverted", "Records put elsewhere at intake", ("where",)),
     MetricDef("dead_letters", "counter", "dead_letters", "Dead letters", ("reason",)),
+    MetricDef("held", "gauge", "dead_letters_held", "Failing records held open until the daemon has proven itself"),
+    MetricDef("limited", "gauge", "tenants_limited", "Tenants over the dead-letter limits"),
+    MetricDef("stalls", "counter", "stalls", "Times the stuck detector wrote down the stacks", ("kind",)),
+    MetricDef("loop_delay", "gauge", "loop_delay_seconds", "How late the event loop was, lately"),
     MetricDef("expired", "counter", "expired_records", "Records that retention removed before they were read"),
     MetricDef("commits", "counter", "commits", "Commits taken"),
     MetricDef("commit_failures", "counter", "commit_failures", "Commits refused"),
@@ -61,13 +72,24 @@ class Metrics:
     open_bytes: Gauge
     oldest_open: Gauge
     lag: Gauge
+    lag_seconds: Gauge
+    retention_headroom: Gauge
+    recreated: Counter
     paused: Gauge
     published: Counter
     publish_failures: Counter
     stuck: Gauge
     retries: Counter
     parked: Counter
+    parked_open: Gauge
+    parked_oldest: Gauge
+    released: Counter
+    diverted: Counter
     dead_letters: Counter
+    held: Gauge
+    limited: Gauge
+    stalls: Counter
+    loop_delay: Gauge
     expired: Counter
     commits: Counter
     commit_failures: Counter

@@ -114,6 +114,10 @@ class Failure:
 
 Handler = Callable[[Record[D]], Awaitable[Sequence[Publication]]]
 
+BatchHandler = Callable[[Sequence[Record[D]]], Awaitable[Sequence[Sequence[Publication] | HandlerError]]]
+"""For work that is cheaper together: one answer a record, in the same order. When it raises, every record of the batch
+is handed to the daemon's `handler` alone, so one bad record never spoils its neighbours."""
+
 
 @dataclass(frozen=True, slots=True)
 class DaemonSpec(Generic[D]):
@@ -133,8 +137,12 @@ class DaemonSpec(Generic[D]):
         default=lambda place, headers, failure: ()
     )
     """The same for a record that could not be read: all there is are its place and whatever headers are text."""
+    batch_handler: BatchHandler[D] | None = None
+    """Handles several records in one slot, where that pays; `handler` stays the way for one."""
+    batch_size: int = 1
+    """Records handed to `batch_handler` at most; what waits is taken, nothing is waited for."""
     slots: int = 500
-    """Records worked on at the same time."""
+    """Records (or batches) worked on at the same time."""
     ordered_by_key: bool = False
     """Whether records of one key are handled one after the other."""
     handler_timeout: float = 120.0

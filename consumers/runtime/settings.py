@@ -19,6 +19,21 @@ class RuntimeSettings(BaseSettings):
     """Records of a partition that may finish behind one that does not; beyond, it is paused."""
     window_bytes: int = Field(default=64 * MIB, ge=1)
     """Bytes of all open records of the process; beyond, everything is paused."""
+    overflow_share: float = Field(default=0.5, gt=0, le=1)
+    """Part of a partition's window that one tenant may hold; beyond, its records go to the overflow topic."""
+    overflow_patience_seconds: float = Field(default=1.0, ge=0)
+    """How long a tenant's records must have waited for a slot before that is done: short crowds stay."""
+    dead_letter_limit: int = Field(default=10, ge=1)
+    """Dead letters of one tenant within `dead_letter_window_seconds` before the tenant is parked."""
+    dead_letter_ratio: float = Field(default=0.3, ge=0, le=1)
+    """And their part of the tenant's records in that time."""
+    dead_letter_window_seconds: float = Field(default=600.0, gt=0)
+    dead_letter_pause_seconds: float = Field(default=600.0, gt=0)
+    """How long a tenant over the limits is parked before its records are tried again."""
+    probation_records: int = Field(default=50, ge=0)
+    """Records that a daemon must finish after its start before it may write dead letters; failing ones are held."""
+    probation_seconds: float = Field(default=600.0, gt=0)
+    """Or the time after which it may, where so few records come; not after a stop by the dead-letter limits."""
     commit_interval_seconds: float = Field(default=1.0, gt=0)
     commit_timeout_seconds: float = Field(default=5.0, gt=0)
     grace_seconds: float = Field(default=10.0, ge=0)
