@@ -54,3 +54,8 @@ class ConnectionSettings(BaseSettings):
     """How long a claim on an effect is kept; vendors' deadlines lie inside it, and after a crash it must run out."""
     connect_timeout_seconds: float = Field(default=3.0, gt=0)
     read_timeout_seconds: float = Field(default=15.0, gt=0)
+
+    otlp_endpoint: str | None = None
+    """Base address of an OpenTelemetry collector (http://HOST:4318) that traces are sent to; None makes none."""
+    trace_ratio: float = Field(default=1.0, ge=0, le=1)
+    """Part of the traces begun here that is kept; a caller's own trace is kept as its flag says."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from connectors.bundles.live import LiveBundles
 from connectors.llm.seam import LanguageModel, LlmMisconfigured, LlmQuota, LlmUnavailable, Prompt, TokenUsage
-from connectors.recordings.seam import Objects
+from connectors.recordings.seam import Objects, ObjectsUnavailable
 from connectors.store.seam import Scope, Store
 from consumers.own_parts import patient, unnamed
 from consumers.paid import kept, paid_once
@@ -160,7 +160,10 @@ class AnalysisDaemon:
 
     async def _embed(self, tenant: IntakeBundle, content: str) -> "Embedded":
         vector = await self.llm.embed(content, task=EMBEDDING_TASK, labels={"tenant": tenant.tenant})
-        ref = await self.objects.put(tenant.tenant, np.asarray(vector.values, dtype="<f4").tobytes())
+        packed = np.asarray(vector.values, dtype="<f4").tobytes()
+        ref = await kept(self.objects, tenant.tenant, "embedding", packed, sleep=self.clock.sleep)
+        if ref is None:
+            raise ObjectsUnavailable("the embedding could not be kept")
         embedding = Embedding(ref=ref, model=vector.model, dimensions=len(vector.values), task=vector.task)
         return Embedded(embedding=embedding, tokens=vector.tokens, cost_usd=vector.cost_usd)
 

@@ -9,12 +9,13 @@ import os
 import socket
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from connectors.bundles.live import LiveBundles
 from connectors.settings import ConnectionSettings
 from connectors.store.opening import open_store
 from connectors.store.seam import FullStore, Parked, Scope
+from connectors.tracing import traced
 from consumers.runtime.clock import Clock, SystemClock
 from consumers.runtime.failpoints import Failpoints
 from consumers.runtime.seam import DaemonSpec
@@ -24,6 +25,7 @@ from schemas.tenant import IntakeBundle
 NAMES = ("transcription", "analysis", "routing", "delivery", "recorder", "retry")
 
 Stack = contextlib.AsyncExitStack
+T = TypeVar("T")
 
 
 class StoreParking:
@@ -48,10 +50,21 @@ async def run(name: str, *, kinds: tuple[str, ...] = (), on_ready: Callable[[], 
     if name == "retry":
         from consumers.retry import run_retry_daemon
 
-        await run_retry_daemon(connections, settings, clock=clock, failpoints=failpoints, on_ready=on_ready)
+        async with contextlib.AsyncExitStack() as stack:
+            store = _seen(connections, open_store(connections.store_url), "store")
+            stack.push_async_callback(store.close)
+            await run_retry_daemon(
+                connections,
+                settings,
+                clock=clock,
+                failpoints=failpoints,
+                on_ready=on_ready,
+                store=store,
+                owner=_owner(),
+            )
         return
     async with contextlib.AsyncExitStack() as stack:
-        store = open_store(connections.store_url)
+        store = _seen(connections, open_store(connections.store_url), "store")
         stack.push_async_callback(store.close)
         spec = await _spec(name, kinds, stack, store, connections, clock, failpoints)
         await run_daemon(
@@ -101,7 +114,7 @@ async def _transcription(
     stack.push_async_callback(secrets.close)
     recordings = open_recordings(connections, secrets)
     stack.push_async_callback(recordings.close)
-    speech = open_speech(connections)
+    speech = _seen(connections, open_speech(connections), "speech")
     stack.push_async_callback(speech.close)
     return transcription.spec(
         transcription.Transcription(
@@ -121,7 +134,7 @@ async def _analysis(stack: Stack, store: FullStore, connections: ConnectionSetti
     from connectors.recordings.objects import open_objects
     from consumers import analysis
 
-    llm = open_language_model(connections)
+    llm = _seen(connections, open_language_model(connections), "llm")
     stack.push_async_callback(llm.close)
     return analysis.spec(
         analysis.AnalysisDaemon(
@@ -166,7 +179,7 @@ async def _delivery(
     stack.push_async_callback(secrets.close)
     pool = ConnectorPool(connections, monotonic=clock.monotonic, now=clock.now)
     stack.push_async_callback(pool.close)
-    owner = f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
+    owner = _owner()
     lease_seconds = connections.lease_seconds
     effector = Effector(
         store=store,
@@ -199,3 +212,13 @@ async def _tenants(stack: Stack, store: FullStore) -> LiveBundles[IntakeBundle]:
     await tenants.start()
     stack.push_async_callback(tenants.stop)
     return tenants
+
+
+def _seen(connections: ConnectionSettings, part: T, system: str) -> T:
+    """The part, with its calls in the traces where there are any."""
+    return traced(part, system) if connections.otlp_endpoint else part
+
+
+def _owner() -> str:
+    """Names this process in leases."""
+    return f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}"

@@ -25,6 +25,7 @@ from consumers.own_parts import patient, unnamed
 from consumers.plan import finished
 from consumers.runtime.clock import Clock
 from consumers.runtime.failpoints import Failpoints
+from consumers.runtime.failures import answer_of
 from consumers.runtime.seam import DaemonSpec, Failure, Park, Permanent, Publication, Record, RetryAfter
 from schemas.decision import Operation
 from schemas.decision import Scope as StepScope
@@ -75,7 +76,7 @@ class Delivery:
                 if order.step.scope is StepScope.RECORD:
                     done = await self.effector.write_records(order, crm)
                 else:
-                    done = await self.effector.send_once(order, crm)
+                    done = await self.effector.send_once(order, crm, answer_of(record.headers))
         self.failpoints.hit("after_done_before_continuation")
         return finished(
             order, record.json, done.state, done.reason, self.clock.now(), remote_ids=done.remote_ids, url=done.url

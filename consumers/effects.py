@@ -39,6 +39,7 @@ from consumers.runtime.seam import RetryAfter
 from schemas.decision import MailWrite, RecordWrite
 from schemas.decision import Scope as StepScope
 from schemas.delivery import DeliveryOrder, FinalState
+from schemas.headers import Release
 
 TOLD_AGAIN = "written before; told again from the ledger"
 
@@ -121,8 +122,10 @@ class Effector:
         what = f"created {', '.join(created)}" if created else f"updated {fields} field{'s' if fields != 1 else ''}"
         return Done(FinalState.DELIVERED, f"{order.step.connector_id}: {what}", delivered.remote_ids, delivered.url)
 
-    async def send_once(self, order: DeliveryOrder, crm: CrmConnector) -> Done:
-        """A step of scope `once`."""
+    async def send_once(
+        self, order: DeliveryOrder, crm: CrmConnector, answer: tuple[Release, str] | None = None
+    ) -> Done:
+        """A step of scope `once`. `answer` is what a person said who released it, and the id it was parked under."""
         scope = Scope(order.envelope.tenant_id)
         deadline = vendor_deadline(self.lease_seconds)
         claim = await self.store.claim_order(scope, order.step.order_id, self.owner, self.lease_seconds)
@@ -132,7 +135,7 @@ class Effector:
             contact_id=order.envelope.contact_id,
             mail=_mail(order),
         )
-        result = await self._claimed(scope, self._calls(order, crm, deadline), claim, work)
+        result = await self._claimed(scope, self._calls(order, crm, deadline), claim, work, answer)
         return Done(
             FinalState.DELIVERED,
             f"{order.step.connector_id}: sent once",
@@ -157,7 +160,9 @@ class Effector:
             await creations.release()  # a later revision may say it right
             raise
 
-    async def _claimed(self, scope: Scope, calls: Calls, claim: Claim, work: Work) -> Mapping[str, Any]:
+    async def _claimed(
+        self, scope: Scope, calls: Calls, claim: Claim, work: Work, answer: tuple[Release, str] | None
+    ) -> Mapping[str, Any]:
         """The effect of an order that must not be repeated; its result, fresh or from the ledger."""
         if claim.state == "done":
             return claim.result or {}
@@ -166,6 +171,12 @@ class Effector:
         if not claim.mine:
             raise in_progress()
         effects = LedgerEffects(self.store, scope, claim, self.owner, self.sleep)
+        said, park_id = answer or (Release.AGAIN, "")
+        if said is Release.SENT:
+            await effects.settle(Delivered(()))
+            return {}
+        if said is Release.NOT_SENT and effects.in_doubt:
+            await effects.rule_out(park_id)
         try:
             delivered = await calls.claimed(lambda: work, effects)
         except PermanentRefusal as error:

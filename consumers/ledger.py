@@ -26,6 +26,9 @@ Sleep = Callable[[float], Awaitable[None]]
 VENDOR_SHARE = 0.8
 """Of a lease: calls of the vendor end within it, so that there is time to note what came of them."""
 
+ANSWERED = "answered"
+"""Part of a claim that is no remote id: the parked row whose answer ruled an effect out. Each answer does so once."""
+
 PHASES = {Phase.RECEIVED: 0, Phase.ANALYZED: 1, Phase.OTHER: 0}
 
 
@@ -170,16 +173,27 @@ class LedgerEffects:
     owner: str
     sleep: Sleep = asyncio.sleep
     _begun: bool = False
+    _ruled_out: bool = False
 
     @property
     def known(self) -> Mapping[str, str]:
         """Parts that earlier attempts finished."""
-        return self.claim.parts
+        return {part: remote_id for part, remote_id in self.claim.parts.items() if part != ANSWERED}
 
     @property
     def in_doubt(self) -> bool:
         """Whether the effect may have happened without our knowing."""
-        return self.claim.state == "sent"
+        return self.claim.state == "sent" and not self._ruled_out
+
+    async def rule_out(self, park_id: str) -> None:
+        """A person has looked: it has not happened.
+
+        That answers what was in doubt when it was parked under this id, so it is used up before anything is sent: what
+        comes into doubt later needs another answer.
+        """
+        if self.claim.parts.get(ANSWERED) != park_id:
+            await self.remember(ANSWERED, park_id)
+            self._ruled_out = True
 
     async def sending(self) -> None:
         """To `sent`, once; `Conflict` when the lease is lost. What was looked up before is marked anew, too."""
@@ -201,7 +215,7 @@ class LedgerEffects:
 
     async def release(self) -> None:
         """Give the claim back: nothing happened. With a part done it stays, to be taken up there."""
-        if not self.claim.parts:
+        if not self.known:
             with contextlib.suppress(Conflict, NotFound, Unavailable):  # its lease runs out by itself
                 await self.store.release_order(self.scope, self.claim, self.owner)
 

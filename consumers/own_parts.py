@@ -9,12 +9,25 @@ from collections.abc import Sequence
 from typing import Any
 
 from connectors.recordings.seam import ObjectsUnavailable
-from connectors.store.seam import Conflict, Unavailable
-from consumers.runtime.seam import D, Handler, HandlerError, Park, Publication, Record, RetryAfter
+from connectors.store.seam import Conflict, StoreError, Unavailable
+from consumers.runtime.seam import (
+    BatchHandler,
+    D,
+    Handler,
+    HandlerError,
+    Park,
+    Permanent,
+    Publication,
+    Record,
+    RetryAfter,
+)
 
 LOOKS = 2
 """Rounds through the retry topics before something that no bundle names is a matter for a person."""
 DELAY = 10.0
+
+
+AWAY = (Unavailable, Conflict, ObjectsUnavailable)
 
 
 def patient(handler: Handler[D]) -> Handler[D]:
@@ -23,14 +36,50 @@ def patient(handler: Handler[D]) -> Handler[D]:
     async def handle(record: Record[D]) -> Sequence[Publication]:
         try:
             return await handler(record)
-        except Unavailable as error:
-            raise RetryAfter("store_unavailable", "the store does not answer", delay=DELAY) from error
-        except Conflict as error:
-            raise RetryAfter("store_conflict", "somebody else changed the row first", delay=DELAY) from error
-        except ObjectsUnavailable as error:
-            raise RetryAfter("objects_unavailable", "object storage does not answer", delay=DELAY) from error
+        except AWAY as error:
+            raise waiting(error) from error
 
     return handle
+
+
+def patient_batch(handler: BatchHandler[D]) -> BatchHandler[D]:
+    """The same for many: what is away is away for all of them."""
+
+    async def handle(records: Sequence[Record[D]]) -> Sequence[Sequence[Publication] | HandlerError]:
+        try:
+            return await handler(records)
+        except AWAY as error:
+            return [waiting(error) for _ in records]
+
+    return handle
+
+
+def one(handler: BatchHandler[D]) -> Handler[D]:
+    """The way for one record of a daemon that takes batches: a batch of one."""
+
+    async def handle(record: Record[D]) -> Sequence[Publication]:
+        [answer] = await handler([record])
+        if isinstance(answer, HandlerError):
+            raise answer
+        return answer
+
+    return handle
+
+
+def waiting(error: Exception) -> RetryAfter:
+    """What to answer while a part of our own is away; for the errors `AWAY`."""
+    if isinstance(error, Conflict):
+        return RetryAfter("store_conflict", "somebody else changed the row first", delay=DELAY)
+    if isinstance(error, ObjectsUnavailable):
+        return RetryAfter("objects_unavailable", "object storage does not answer", delay=DELAY)
+    return RetryAfter("store_unavailable", "the store does not answer", delay=DELAY)
+
+
+def refused(error: StoreError) -> HandlerError:
+    """What to answer for a record whose row the store refused among others."""
+    if isinstance(error, Conflict):
+        return waiting(error)
+    return Permanent("refused_by_store", f"{type(error).__name__}: {error}")
 
 
 def unnamed(

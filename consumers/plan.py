@@ -32,7 +32,8 @@ def first_order(envelope: Mapping[str, Any], decision: Decision) -> Sequence[Pub
         tickets=decision.tickets,
         ordered_at=decision.decided_at,
     )
-    return (_published(order, order.model_dump(mode="json") | {"envelope": dict(envelope)}),)
+    told = order.model_dump(mode="json", exclude={"envelope"})
+    return (_published(order, {"envelope": envelope, **told}),)
 
 
 def next_order(order: DeliveryOrder, as_read: Mapping[str, Any], result: StepResult) -> Sequence[Publication]:
@@ -71,6 +72,12 @@ def finished(
         return (*ended, *left)
     result = StepResult(state=state.value, remote_ids=dict(remote_ids or {}), url=url)
     return (*ended, *next_order(order, as_read, result))
+
+
+def discarded(order: DeliveryOrder, as_read: Mapping[str, Any], reason: str, at: datetime) -> Sequence[Publication]:
+    """The end of a chain that a person does not want: this step and all that follow are filtered."""
+    steps = (order.step, *order.following)
+    return [_ended(order, as_read, s, FinalState.FILTERED, reason, at, last=s is steps[-1]) for s in steps]
 
 
 def _ended(

@@ -60,7 +60,8 @@ def outcome(
         at=at,
         **more,
     )
-    return publication(OUTCOMES, Outcome, view, value.model_dump(mode="json") | {"envelope": dict(envelope)})
+    told = value.model_dump(mode="json", exclude={"envelope"})
+    return publication(OUTCOMES, Outcome, view, {"envelope": envelope, **told})
 
 
 def interim_ended(record: Record[Any], at: datetime) -> Publication:

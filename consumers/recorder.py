@@ -1,40 +1,33 @@
 """The recorder daemon: reads every stage and keeps the tenant's requests, arrivals and final states in the store.
 
 It owns the accounting: an event that arrives a second time is counted as `duplicate`, and every final state is kept
-once per (event, phase, step). It promises that the store's rows are the same whatever order the records come in: what
-two stages of one event both tell of (tags, duration) is taken from the later stage.
+once per (event, phase, step). Records are worked off in batches, because nearly all of their cost is round trips to the
+store; a record that the store refuses, or whose embedding cannot be fetched, is answered alone.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from enum import IntEnum
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
-from connectors.recordings.seam import ObjectMissing, Objects
-from connectors.store.seam import Arrival, RequestRow, Scope, Store
-from consumers.own_parts import patient
+from connectors.recordings.seam import ObjectMissing, Objects, ObjectsUnavailable
+from connectors.store.seam import Arrival, RequestRow, Scope, Store, StoreError
+from consumers.own_parts import one, patient_batch, refused, waiting
 from consumers.publishing import outcome
+from consumers.request_rows import analyzed_row, decided_row, inbound_row, transcribed_row
 from consumers.runtime.clock import Clock
-from consumers.runtime.seam import DaemonSpec, Place, Publication, Record
+from consumers.runtime.seam import DaemonSpec, HandlerError, Place, Publication, Record
 from schemas import headers, topics
 from schemas.decision import Decided
 from schemas.delivery import FinalState, Outcome
 from schemas.documents import Analyzed, Document, Inbound, Transcribed
-from schemas.envelope import Envelope, Phase
-from schemas.lead import Lead
+from schemas.envelope import Phase
 
-
-class Stage(IntEnum):
-    """Who tells a fact of an event; the later stage knows better."""
-
-    INBOUND = 0
-    RECEIVED = 1
-    TRANSCRIBED = 2
-    ANALYZED = 3
-    DECIDED = 4
+R = TypeVar("R")
+A = TypeVar("A")
+Answer = Sequence[Publication] | HandlerError
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,76 +38,107 @@ class Recorder:
     objects: Objects
     clock: Clock
 
-    async def handle(self, record: Record[Document]) -> Sequence[Publication]:
-        """One record of any stage."""
-        document = record.document
-        scope = Scope(document.envelope.tenant_id)
-        match document:
+    async def handle(self, records: Sequence[Record[Document]]) -> Sequence[Answer]:
+        """Records of any stage: their requests first, then what arrived and how it ended, each kind in one call."""
+        tenants = [Scope(record.document.envelope.tenant_id) for record in records]
+        vectors = await self._vectors(records)
+        answers: list[Answer] = [()] * len(records)
+        requests: dict[int, tuple[Scope, RequestRow]] = {}
+        for n, record in enumerate(records):
+            vector = vectors.get(n)
+            if isinstance(vector, HandlerError):
+                answers[n] = vector
+            elif (row := self._request(record, vector)) is not None:
+                requests[n] = (tenants[n], row)
+        await _put(self.store.merge_requests, requests, answers)
+        arrived: dict[int, tuple[Scope, Arrival]] = {}
+        ended: dict[int, tuple[Scope, Outcome]] = {}
+        for n, record in enumerate(records):
+            if isinstance(record.document, Inbound) and not isinstance(answers[n], HandlerError):
+                arrived[n] = (tenants[n], _arrival(record))
+            elif isinstance(record.document, Outcome):
+                ended[n] = (tenants[n], record.document)
+        firsts = await _put(self.store.record_arrivals, arrived, answers)
+        for n, first in firsts.items():
+            if first is False:
+                answers[n] = (self._duplicate(records[n]),)
+        await _put(self.store.put_outcomes, ended, answers)
+        return answers
+
+    async def _vectors(self, records: Sequence[Record[Document]]) -> Mapping[int, list[float] | HandlerError | None]:
+        """The embeddings of analyses, fetched side by side, by the places of their records."""
+        refs = {
+            n: (document.envelope.tenant_id, embedding.ref)
+            for n, document in enumerate(record.document for record in records)
+            if isinstance(document, Analyzed) and (embedding := document.analysis.embedding) is not None
+        }
+        if not refs:
+            return {}
+        return dict(zip(refs, await asyncio.gather(*(self._vector(*ref) for ref in refs.values())), strict=True))
+
+    async def _vector(self, tenant_id: str, ref: str) -> list[float] | HandlerError | None:
+        """None when it is gone: the row goes without, and the reference stays in `ai_analysis`."""
+        try:
+            packed = await self.objects.get(tenant_id, ref)
+        except ObjectMissing:
+            return None
+        except ObjectsUnavailable as error:
+            return waiting(error)
+        vector: list[float] = np.frombuffer(packed, dtype="<f4").tolist()
+        return vector
+
+    def _request(self, record: Record[Document], vector: Sequence[float] | None) -> RequestRow | None:
+        """What the record says of its request."""
+        match document := record.document:
             case Inbound():
-                return await self._arrived(scope, record, document)
+                return inbound_row(document)
             case Transcribed():
-                await self.store.merge_request(scope, transcribed_row(document))
+                return transcribed_row(document)
             case Analyzed():
-                at = record.timestamp or self.clock.now()
-                await self.store.merge_request(scope, await self._analyzed_row(scope, document, at))
-            case Decided():
-                if document.decision.tags:
-                    await self.store.merge_request(scope, decided_row(document))
-            case Outcome():
-                await self.store.put_outcome(scope, document)
-        return ()
+                return analyzed_row(document, vector, record.timestamp or self.clock.now())
+            case Decided() if document.decision.tags:
+                return decided_row(document)
+        return None
 
-    async def _arrived(self, scope: Scope, record: Record[Document], document: Inbound) -> Sequence[Publication]:
-        place, envelope = first_place(record), document.envelope
-        await self.store.merge_request(scope, inbound_row(document))
-        first = await self.store.record_arrival(
-            scope,
-            Arrival(
-                event_id=envelope.event_id,
-                request_id=envelope.request_id,
-                topic=place.topic,
-                partition=place.partition,
-                offset=place.offset,
-                source=envelope.source,
-                event_kind=envelope.event_kind,
-                received_at=envelope.received_at,
-            ),
-        )
-        if first:
-            return ()
-        return (
-            outcome(
-                record.json["envelope"],
-                phase=Phase.RECEIVED,
-                state=FinalState.DUPLICATE,
-                reason="the same event arrived before; it has one effect",
-                at=self.clock.now(),
-                step_id=f"arrival:{place.topic}/{place.partition}/{place.offset}",
-            ),
+    def _duplicate(self, record: Record[Document]) -> Publication:
+        place = first_place(record)
+        return outcome(
+            record.json["envelope"],
+            phase=Phase.RECEIVED,
+            state=FinalState.DUPLICATE,
+            reason="the same event arrived before; it has one effect",
+            at=self.clock.now(),
+            step_id=f"arrival:{place.topic}/{place.partition}/{place.offset}",
         )
 
-    async def _analyzed_row(self, scope: Scope, document: Analyzed, at: datetime) -> RequestRow:
-        analysis, envelope = document.analysis, document.envelope
-        vector: list[float] | None = None
-        if analysis.embedding is not None:
-            try:
-                packed = await self.objects.get(scope.tenant_id, analysis.embedding.ref)
-                vector = [float(v) for v in np.frombuffer(packed, dtype="<f4")]
-            except ObjectMissing:
-                vector = None  # the row goes without; the reference stays in ai_analysis
-        return _row(
-            envelope,
-            Stage.ANALYZED,
-            ai_analysis=analysis.model_dump(mode="json"),
-            lead_score=analysis.lead_score,
-            spam_likelihood=analysis.spam_likelihood,
-            sentiment_score=analysis.sentiment_score,
-            content_embedding=vector,
-            semantic_tags=analysis.tags or None,
-            gemini_model_used=analysis.model,
-            processing_time_ms=max(0, round((at - envelope.received_at).total_seconds() * 1000)),
-            processed_at=at,
-        )
+
+async def _put(
+    verb: Callable[[Sequence[tuple[Scope, R]]], Awaitable[Sequence[A]]],
+    rows: Mapping[int, tuple[Scope, R]],
+    answers: list[Answer],
+) -> Mapping[int, A]:
+    """What the store says of the rows, by their places among the records; a refusal is its record's answer."""
+    if not rows:
+        return {}
+    found = dict(zip(rows, await verb(list(rows.values())), strict=True))
+    for n, said in found.items():
+        if isinstance(said, StoreError):
+            answers[n] = refused(said)
+    return found
+
+
+def _arrival(record: Record[Document]) -> Arrival:
+    place, envelope = first_place(record), record.document.envelope
+    return Arrival(
+        event_id=envelope.event_id,
+        request_id=envelope.request_id,
+        topic=place.topic,
+        partition=place.partition,
+        offset=place.offset,
+        source=envelope.source,
+        event_kind=envelope.event_kind,
+        received_at=envelope.received_at,
+    )
 
 
 def first_place(record: Record[Document]) -> Place:
@@ -127,64 +151,10 @@ def first_place(record: Record[Document]) -> Place:
     return Place(topic=topic, partition=int(partition or 0), offset=int(offset or 0))
 
 
-def inbound_row(document: Inbound) -> RequestRow:
-    """What the webhook itself says of the request."""
-    envelope, lead = document.envelope, document.lead
-    call = lead.call
-    return _row(
-        envelope,
-        Stage.INBOUND,
-        contact_id=envelope.contact_id,
-        communication_mode=envelope.mode.value,
-        source=envelope.source,
-        test=envelope.test,
-        caller_name=lead.name or _full_name(lead),
-        caller_phone=lead.phone,
-        caller_email=lead.email,
-        call_id=call.call_id if call else None,
-        recording_url=call.recording_url if call else None,
-        audio_duration_seconds=call.duration_seconds if call else None,
-        replaces=envelope.replaces,
-        received_at=envelope.received_at,
-    )
-
-
-def transcribed_row(document: Transcribed) -> RequestRow:
-    """What the transcript adds."""
-    transcript = document.transcript
-    return _row(
-        document.envelope,
-        Stage.TRANSCRIBED,
-        transcription_data=transcript.model_dump(mode="json"),
-        audio_duration_seconds=transcript.audio_seconds,
-        speech_model_used=transcript.model,
-    )
-
-
-def decided_row(document: Decided) -> RequestRow:
-    """The tags of the rules, with those of the analysis that the rules knew."""
-    decision, analysis = document.decision, document.analysis
-    tags = dict.fromkeys((*(analysis.tags if analysis else ()), *decision.tags))
-    stage = Stage.RECEIVED if decision.phase is Phase.RECEIVED else Stage.DECIDED
-    return _row(document.envelope, stage, semantic_tags=tuple(tags))
-
-
-def _row(envelope: Envelope, stage: Stage, **facts: Any) -> RequestRow:
-    return RequestRow(
-        request_id=envelope.request_id,
-        office_id=envelope.office_id,
-        revision=f"{envelope.revision.key()}.{stage}",
-        **facts,
-    )
-
-
-def _full_name(lead: Lead) -> str | None:
-    return " ".join(part for part in (lead.first_name, lead.last_name) if part) or None
-
-
 def spec(handler: Recorder) -> DaemonSpec[Document]:
     """The daemon."""
     inbound = (topics.INBOUND_CALLS, topics.INBOUND_MESSAGES)
+    handle = patient_batch(handler.handle)
     return DaemonSpec(
         name="recorder",
         description="Keeps requests, arrivals and final states in the store.",
@@ -196,7 +166,9 @@ def spec(handler: Recorder) -> DaemonSpec[Document]:
             topics.OUTCOMES: Outcome,
         },
         publishes={topics.OUTCOMES: Outcome},
-        handler=patient(handler.handle),
-        slots=100,
+        handler=one(handle),
+        batch_handler=handle,
+        batch_size=50,
+        slots=16,
         handler_timeout=60.0,
     )

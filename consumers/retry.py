@@ -6,6 +6,8 @@ they were written, so whoever waits behind the first would wait anyway. Waiting 
 Promises: a record comes back with key, value and headers as they were, marked for the group that asked, so that every
 other group of its topic lets it pass. A crash between publishing and commit brings it back twice; handlers are harmless
 to repeat. A record in a retry topic that says not where it belongs, or no longer fits there, becomes a dead letter.
+
+It also releases what is parked and due (due_releases.py), where it is given a store.
 """
 
 import logging
@@ -15,11 +17,15 @@ from typing import TYPE_CHECKING
 
 from connectors.bus.seam import RecordTooLarge
 from connectors.settings import ConnectionSettings
-from consumers.runtime.client import Arrival, Departure
+from connectors.store.seam import FullStore
+from consumers.due_releases import DueReleases
+from consumers.releasing import Releaser
+from consumers.runtime.client import Arrival, Departure, Door
 from consumers.runtime.clock import Clock
-from consumers.runtime.daemon import Daemon, Plan, describe
+from consumers.runtime.daemon import describe, open_daemon
 from consumers.runtime.failpoints import Failpoints
 from consumers.runtime.failures import dead_letter_of, origin_of
+from consumers.runtime.lifecycle import Background, Daemon, Plan
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.publishing import Publishing
 from consumers.runtime.seam import Failure
@@ -92,13 +98,22 @@ def build_retry_daemon(
     failpoints: Failpoints,
     clock: Clock,
     on_ready: Callable[[], None] | None = None,
+    store: FullStore | None = None,
+    owner: str = NAME,
+    door: Door | None = None,
 ) -> Daemon:
-    """The retry daemon, not started."""
+    """The retry daemon, not started. Without a store nothing is released; `owner` names this process there.
+
+    Without a `door` it goes to the Kafka that `connections` name.
+    """
     metrics = Metrics.create()
     hasty = settings.model_copy(update={"grace_seconds": min(settings.grace_seconds, GRACE_SECONDS), "slots": SLOTS})
-    daemon = Daemon(_plan(), connections, hasty, clock=clock, metrics=metrics, on_ready=on_ready)
+    daemon = open_daemon(_plan(), connections, hasty, clock=clock, metrics=metrics, on_ready=on_ready, door=door)
     retries = Retries(daemon.publishing, group=daemon.group, clock=clock, metrics=metrics, failpoints=failpoints)
     daemon.work_with(retries.process)
+    if store is not None:
+        releaser = Releaser(store, daemon.publishing.until_acknowledged, connections.topic_prefix, clock)
+        daemon.run_beside(Background(DueReleases(store, releaser, owner=owner, clock=clock, metrics=metrics).run))
     return daemon
 
 
@@ -109,9 +124,13 @@ async def run_retry_daemon(
     failpoints: Failpoints,
     clock: Clock,
     on_ready: Callable[[], None] | None = None,
+    store: FullStore | None = None,
+    owner: str = NAME,
 ) -> None:
     """Run it until SIGTERM."""
-    await build_retry_daemon(connections, settings, failpoints=failpoints, clock=clock, on_ready=on_ready).run()
+    await build_retry_daemon(
+        connections, settings, failpoints=failpoints, clock=clock, on_ready=on_ready, store=store, owner=owner
+    ).run()
 
 
 def build_retry_app(*, topic_prefix: str = "", bootstrap: str = "kafka:9092") -> "FastStream":

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 from structlog.typing import FilteringBoundLogger
@@ -21,6 +22,7 @@ from connectors.bus.producer import KafkaPublisher
 from connectors.bus.seam import Publisher
 from connectors.secrets.seam import Secrets
 from connectors.settings import ConnectionSettings
+from connectors.tracing import open_tracing
 from gateway.app import GatewayApp
 from gateway.intake import Intake
 from gateway.metrics import GatewayMetrics
@@ -30,6 +32,9 @@ from gateway.sources.registry import discover
 from gateway.tenants import EndpointMap
 from gateway.traces import Traces
 from schemas.topics import INBOUND_CALLS, INBOUND_MESSAGES
+
+if TYPE_CHECKING:
+    from connectors.otlp import OtlpTracing
 
 PUBLISHES = (INBOUND_CALLS, INBOUND_MESSAGES)
 """The topics that must be there before the gateway is ready."""
@@ -60,6 +65,7 @@ def assemble(
     now: Callable[[], datetime] = utc_now,
     random_bytes: Callable[[int], bytes] = os.urandom,
     registry: CollectorRegistry | None = None,
+    tracing: "OtlpTracing | None" = None,
 ) -> Gateway:
     """A gateway over the given parts; nothing runs yet."""
     metrics = GatewayMetrics(registry or CollectorRegistry())
@@ -69,7 +75,7 @@ def assemble(
         secrets=secrets,
         publisher=publisher,
         metrics=metrics,
-        traces=Traces(random_bytes),
+        traces=Traces(random_bytes, tracing),
         now=now,
         log=log,
     )
@@ -87,6 +93,9 @@ async def open_gateway(
     from connectors.store.opening import open_store
 
     async with contextlib.AsyncExitStack() as stack:
+        tracing = open_tracing(connections.otlp_endpoint, "gateway", ratio=connections.trace_ratio)
+        if tracing is not None:
+            stack.push_async_callback(tracing.close)
         publisher = KafkaPublisher(
             connections.kafka_bootstrap,
             topic_prefix=connections.topic_prefix,
@@ -99,7 +108,7 @@ async def open_gateway(
         stack.push_async_callback(store.close)
         secrets = open_secrets(connections)
         stack.push_async_callback(secrets.close)
-        gateway = assemble(settings, store=store, secrets=secrets, publisher=publisher, log=log)
+        gateway = assemble(settings, store=store, secrets=secrets, publisher=publisher, log=log, tracing=tracing)
         await gateway.endpoints.refresh()
         polling = asyncio.create_task(gateway.endpoints.run(settings.poll_seconds), name="tenant-map")
         stack.push_async_callback(_cancelled, polling)

@@ -16,6 +16,7 @@ from structlog.typing import FilteringBoundLogger
 
 from connectors.bus.seam import NotPublished, Publisher, RecordTooLarge
 from connectors.secrets.seam import SecretError, Secrets
+from connectors.tracing import note
 from gateway.documents import InboundRecord, RawPart, inbound, unparsed
 from gateway.metrics import GatewayMetrics
 from gateway.problems import Answer, accepted, no_endpoint, problem, thanks, unavailable
@@ -71,9 +72,30 @@ class Intake:
         if refusal is not None:
             return self._refuse(entry, refusal)
         self._metrics.body_bytes.observe(len(body))
+        with self._traces.webhook(
+            headers.get("traceparent"),
+            source=entry.source.name,
+            tenant=entry.tenant_id,
+            endpoint=entry.endpoint.id,
+            received_at=received_at,
+        ) as trace:
+            answer = await self._accept(entry, event, body, headers, query, received_at, trace)
+            self._traces.answered(answer.status, answer.reason)
+            return answer
+
+    async def _accept(
+        self,
+        entry: Entry,
+        event: str | None,
+        body: bytes,
+        headers: Mapping[str, str],
+        query: str,
+        received_at: datetime,
+        trace: str,
+    ) -> Answer:
+        """Answer an authentic POST; what is published lies below `trace`."""
         content_type = headers.get("content-type", "")
         raw = RawPart(body, content_type)
-        trace = self._traces.next(headers.get("traceparent"))
         hook = Hook(body, content_type, headers, query, event, entry.endpoint, received_at)
         try:
             records = self._read(entry, hook, raw, trace)
@@ -149,6 +171,7 @@ class Intake:
             return self._refuse(entry, problem(413, "record_too_large", "The body is larger than can be kept."))
         self._metrics.publish_seconds.observe(perf_counter() - began)
         self._metrics.accepted.labels(entry.source.name).inc(len(records))
+        note(request_id=records[0].request_id, event_id=records[0].event_id, events=len(records))
         if entry.source.public and "text/html" in headers.get("accept", ""):
             return thanks(entry.endpoint.redirect_to)
         return accepted(list(dict.fromkeys(record.request_id for record in records)))

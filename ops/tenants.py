@@ -4,6 +4,8 @@ Gateway and daemons see the pointer within their poll time and swap atomically. 
 nothing; a folder with findings is refused as a whole.
 """
 
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from connectors.store.seam import FullStore, OfficeRow, TenantRow
@@ -13,13 +15,22 @@ from schemas.bundle import LiveBundle, as_json
 from schemas.tenant import IntakeBundle
 
 
-async def publish_folder(store: FullStore, path: Path, *, commit: str | None = None) -> LiveBundle:
+def utc_now() -> datetime:
+    """The machine's clock."""
+    return datetime.now(UTC)
+
+
+async def publish_folder(
+    store: FullStore, path: Path, *, commit: str | None = None, now: Callable[[], datetime] = utc_now
+) -> LiveBundle:
     """Publish a tenant's folder; raises `BadTenantFolder` with every finding when it cannot go live."""
     folder = load_folder(path)
-    return await publish(store, folder, commit=commit)
+    return await publish(store, folder, commit=commit, now=now)
 
 
-async def publish(store: FullStore, folder: TenantFolder, *, commit: str | None = None) -> LiveBundle:
+async def publish(
+    store: FullStore, folder: TenantFolder, *, commit: str | None = None, now: Callable[[], datetime] = utc_now
+) -> LiveBundle:
     """Publish a loaded folder. The sequence is one more than the live one; equal halves are left as they are."""
     intake, hashes = folder.intake, folder.hashes
     live = {row.tenant_id: row for row in await store.list_live()}.get(intake.tenant)
@@ -34,6 +45,7 @@ async def publish(store: FullStore, folder: TenantFolder, *, commit: str | None 
         rules=hashes.rules,
         commit=commit,
         sequence=(live.sequence if live else 0) + 1,
+        changed_at=now(),
     )
     await store.set_live(wanted)
     return wanted

@@ -68,10 +68,11 @@ def phone_facts(phone: str | None) -> dict[str, Any]:
     except phonenumbers.NumberParseException:
         return {"country": None, "type": None, "valid": None if phone is None else False}
     region = phonenumbers.region_code_for_number(number)
+    line = phonenumbers.number_type(number)
     return {
         "country": region or _only_region(number.country_code),
-        "type": _LINES.get(phonenumbers.number_type(number), "unknown"),
-        "valid": phonenumbers.is_valid_number(number),
+        "type": _LINES.get(line, "unknown"),
+        "valid": line != PhoneNumberType.UNKNOWN,  # what `is_valid_number` would find out once more
     }
 
 

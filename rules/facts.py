@@ -11,6 +11,7 @@ Shape: nested JSON, `{"lead": {"email": …}, "clock": {…}, …}`; `catalogue`
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import Enum
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -29,6 +30,7 @@ _ANALYSIS = (
     "service", "urgency", "summary", "language", "tags", "reasons", "model",
 )  # fmt: skip
 _OFFICE = ("id", "name", "time_zone", "region", "mailbox", "pool", "crm_owner")
+_PLAIN = frozenset((str, bool, int, float))
 _NESTED_IN_LEAD = ("attribution", "call", "booking", "chat", "spam")
 
 
@@ -124,13 +126,20 @@ def _only(names: tuple[str, ...], section: dict[str, Any]) -> dict[str, Any]:
 def _section(model: type[BaseModel], section: BaseModel | None) -> dict[str, Any]:
     """The declared fields of a section; of an absent one null, or an empty list."""
     if section is not None:
-        return {name: _json(getattr(section, name)) for name in model.model_fields}
-    return {name: [] if field.default == () else None for name, field in model.model_fields.items()}
+        return {name: _json(getattr(section, name)) for name, _ in _shape(model)}
+    return {name: [] if is_list else None for name, is_list in _shape(model)}
+
+
+@cache
+def _shape(model: type[BaseModel]) -> tuple[tuple[str, bool], ...]:
+    return tuple((name, field.default == ()) for name, field in model.model_fields.items())
 
 
 def _json(value: Any) -> Any:
+    if value is None or type(value) in _PLAIN:
+        return value
     if isinstance(value, BaseModel):
-        return {name: _json(getattr(value, name)) for name in type(value).model_fields}
+        return {name: _json(getattr(value, name)) for name, _ in _shape(type(value))}
     if isinstance(value, tuple | list):
         return [_json(item) for item in value]
     if isinstance(value, Enum):

@@ -16,6 +16,7 @@ import aiohttp
 
 from connectors.crm.addresses import AddressRefused, guarded_socket
 from connectors.crm.seam import ConfigBroken
+from connectors.tracing import note, outgoing
 from schemas import codec
 
 ANSWER_LIMIT = 4 * 1024 * 1024
@@ -70,6 +71,14 @@ class Http:
         params: Mapping[str, str] | None = None,
     ) -> Answer:
         """One request, one answer. Raises NotSent, NoAnswer, or ConfigBroken for a URL that may not be called."""
+        with outgoing(f"HTTP {method}"):
+            answer = await self._call(method, url, headers, json, params)
+            note(status=answer.status)
+            return answer
+
+    async def _call(
+        self, method: str, url: str, headers: Mapping[str, str], json: Any, params: Mapping[str, str] | None
+    ) -> Answer:
         session = self._session(url)
         body = None if json is None else codec.dumps(json)
         sent = {**headers, **({"Content-Type": "application/json"} if body is not None else {})}

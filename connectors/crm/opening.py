@@ -15,6 +15,7 @@ from connectors.crm.seam import ConfigBroken, CrmConnector
 from connectors.crm.slots import Slots
 from connectors.crm.transports import Transports
 from connectors.settings import ConnectionSettings
+from connectors.tracing import current_span, traced
 from schemas import codec
 from schemas.decision import ConnectorKind
 from schemas.tenant import Connector
@@ -80,7 +81,7 @@ class ConnectorPool:
             kept = self._kept[key] = _Kept(self._build(tenant_id, connector, secret), 0, 0.0)
         kept.users += 1
         try:
-            yield kept.connector
+            yield kept.connector if current_span() is None else traced(kept.connector, f"crm.{connector.kind.value}")
         finally:
             kept.users -= 1
             kept.used_at = self._monotonic()

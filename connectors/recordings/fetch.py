@@ -21,6 +21,7 @@ from connectors.recordings.guard import AddressRefused, Places, PublicResolver
 from connectors.recordings.seam import Recording, RecordingGone, RecordingRefused, RecordingUnavailable, TooLarge
 from connectors.secrets.seam import SecretMissing, Secrets, SecretUnavailable
 from connectors.settings import ConnectionSettings
+from connectors.tracing import outgoing
 from schemas.codec import loads
 from schemas.tenant import IntakeBundle
 
@@ -59,6 +60,7 @@ class HttpRecordings:
         """See the seam."""
         where = self._places.first(url, tenant.recordings.hosts)
         async with AsyncExitStack() as stack:
+            stack.enter_context(outgoing("recordings open"))
             if _API_FORM.fullmatch(where.path):
                 where = await self._located(tenant, where, secret or tenant.recordings.secret)
             response = await self._followed(stack, where)

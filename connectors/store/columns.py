@@ -64,7 +64,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     **dict.fromkeys(
         (
             *("created_at", "updated_at", "received_at", "processed_at", "leased_at", "ended_at", "due"),
-            *("parked_at", "released_at", "applied_at", "now"),
+            *("parked_at", "released_at", "applied_at", "now", "due_by", "oldest", "next_due"),
         ),
         Kind.TIME,
     ),

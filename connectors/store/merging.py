@@ -59,3 +59,14 @@ def grow(known: Known | None, row: RequestRow) -> Growth | None:
     for name, revision in sorted(writers.items()):
         history.setdefault(revision, []).append(name)
     return Growth(facts=facts, test=test, revision=newest, field_revisions=history)
+
+
+def known_after(known: Known | None, growth: Growth) -> Known:
+    """What the row tells of its history once the growth is written."""
+    before = known.office_id if known else NO_OFFICE
+    return Known(
+        office_id=growth.facts.get("office_id", before),
+        test=growth.test,
+        revision=growth.revision,
+        field_revisions=growth.field_revisions,
+    )

@@ -16,6 +16,7 @@ from connectors.store.seam import (
     Invalid,
     OfficeRow,
     Parked,
+    ParkedGroup,
     RequestRow,
     Scope,
     Similar,
@@ -203,6 +204,18 @@ def parked(row: Row) -> Parked:
     values = {f.name: row[f.name] for f in fields(Parked)}
     values["headers"] = tuple((name, base64.b64decode(value)) for name, value in row["headers"])
     return Parked(**values)
+
+
+def parked_group(row: Row) -> ParkedGroup:
+    """A row of the overview of what waits."""
+    return ParkedGroup(
+        tenant_id=row["tenant_id"],
+        stage=row["stage"],
+        reason=row["reason"],
+        count=row["rows_found"],
+        oldest=row["oldest"],
+        next_due=row["next_due"],
+    )
 
 
 def live_values(live: LiveBundle) -> Row:

@@ -1,11 +1,14 @@
 """The store: what the pipeline remembers. One protocol, value types only: no rows, no SQL, no client leaves this room.
 
 Promises every implementation keeps (tests/conformance/store):
-- Every method but those of `StoreAdmin` takes a `Scope` and touches that tenant alone.
+- Every method but those of `StoreAdmin` takes a `Scope`, or one with each row, and touches that tenant alone.
 - `put_..._if_absent` is atomic: of any number of racing callers one writes, all get what is stored.
 - Compare-and-set is by `version`; the loser gets `Conflict` and nothing has changed.
 - Times are the store's own clock (commit timestamps); a caller's clock never decides a lease.
 - A method that raises `Unavailable` may be called again: it has taken effect at most once, and calling again is safe.
+- A verb for many rows, of any tenants, is that verb for each in the order given, for the price of few round trips: one
+  answer a row. Every row is atomic by itself; one that cannot be stored is answered with its error (a `StoreError` but
+  `Unavailable`) and spoils no other. `Unavailable` is raised for all, though some may be stored.
 
 Errors: `Conflict` (read again and retry), `NotFound`, `Invalid` (the values can never be stored), `Unavailable` (wait).
 """
@@ -197,6 +200,19 @@ class Parked:
 
 
 @dataclass(frozen=True, slots=True)
+class ParkedGroup:
+    """What waits of one tenant at one stage for one reason: how much, since when, and when the first of it is due."""
+
+    tenant_id: str
+    stage: str
+    reason: str
+    count: int
+    oldest: datetime
+    next_due: datetime | None = None
+    """None when all of it waits for a person or a repair."""
+
+
+@dataclass(frozen=True, slots=True)
 class Similar:
     """A request near a vector; distance is cosine distance (0 same direction, 2 opposite)."""
 
@@ -212,9 +228,17 @@ class Store(Protocol):
         """Remember an arrival; True when the event had not arrived at another place before."""
         ...
 
+    async def record_arrivals(self, arrivals: Sequence[tuple[Scope, Arrival]]) -> Sequence[bool | StoreError]:
+        """`record_arrival` for many."""
+        ...
+
     async def merge_request(self, scope: Scope, row: RequestRow) -> None:
         """Create or update a request. A fact of a newer revision replaces an older one's, an older fact fills gaps
         only, None changes nothing. `created_at` is set once, by the store."""
+        ...
+
+    async def merge_requests(self, requests: Sequence[tuple[Scope, RequestRow]]) -> Sequence[StoreError | None]:
+        """`merge_request` for many."""
         ...
 
     async def get_request(self, scope: Scope, request_id: str) -> RequestRow:
@@ -245,6 +269,12 @@ class Store(Protocol):
         Tickets are numbered without gaps per pool and drawn once per order_id (an order that has one keeps it); the
         stored decision's `tickets` are the drawn ones. The member is `members[number % len(members)]`.
         """
+        ...
+
+    async def put_decisions_if_absent(
+        self, decisions: Sequence[tuple[Scope, Decision, Sequence[Draw]]]
+    ) -> Sequence[Decision | StoreError]:
+        """`put_decision_if_absent` for many; tickets are drawn in the order of the decisions."""
         ...
 
     async def list_decisions(self, scope: Scope, request_id: str) -> Sequence[Decision]:
@@ -291,6 +321,10 @@ class Store(Protocol):
         """Keep a final state; False when this (event, phase, step, generation) already had one."""
         ...
 
+    async def put_outcomes(self, outcomes: Sequence[tuple[Scope, Outcome]]) -> Sequence[bool | StoreError]:
+        """`put_outcome` for many."""
+        ...
+
     async def list_outcomes(self, scope: Scope, request_id: str | None = None) -> Sequence[Outcome]:
         """Final states of a request, or of all."""
         ...
@@ -301,6 +335,14 @@ class Store(Protocol):
 
     async def list_parked(self, scope: Scope, *, released: bool = False) -> Sequence[Parked]:
         """Oldest first."""
+        ...
+
+    async def get_parked(self, scope: Scope, park_id: str) -> Parked:
+        """One of them, released or not; `NotFound` when nothing is parked under this id."""
+        ...
+
+    async def due_parked(self, scope: Scope, due_by: datetime, limit: int) -> Sequence[Parked]:
+        """What is due by this time and not released, oldest first, at most `limit`."""
         ...
 
     async def mark_released(self, scope: Scope, park_id: str) -> None:
@@ -334,6 +376,10 @@ class StoreAdmin(Protocol):
 
     async def list_tenants(self) -> Sequence[TenantRow]:
         """All tenants, by id."""
+        ...
+
+    async def parked_groups(self) -> Sequence[ParkedGroup]:
+        """What waits, by tenant, stage and reason; also of tenants that nobody knows."""
         ...
 
     async def erase_tenant(self, tenant_id: str) -> None:

@@ -1,7 +1,12 @@
-"""What the runtime needs of a Kafka client, and nothing more.
+"""What the runtime needs of a Kafka, and nothing more.
 
-Ledger, lanes, commits and rebalance are written against these protocols, so the client can be exchanged without them
-noticing. Topic names are without the installation's prefix everywhere but behind these protocols.
+The runtime is written against these protocols, so what is behind them can be exchanged without it noticing: aiokafka
+through FastStream, or a broker in memory. Topic names are without the installation's prefix everywhere but behind them.
+
+    Door            joins a group and leaves it; holds the other two
+     ├─ Consumer       this member's reading and committing
+     └─ RawPublisher   publishes
+    Sink            is given what the door reads, and told what the group gives and takes
 
     ClientError
      ├─ BrokerUnavailable   no usable answer now: ask again later
@@ -10,7 +15,7 @@ noticing. Topic names are without the installation's prefix everywhere but behin
 Publishing raises `NotPublished` (try again) or `RecordTooLarge` (never will be) of connectors.bus.seam.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -34,8 +39,7 @@ class Partition(NamedTuple):
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """A record as it came, nothing decoded."""
 
     partition: Partition
@@ -106,7 +110,6 @@ class Consumer(Protocol):
         """Where the logs begin and end. Raises BrokerUnavailable."""
         ...
 
-
     async def topic_ids(self, topics: Collection[str]) -> Mapping[str, str]:
         """The broker's id of each topic, new when a topic is made anew; missing where the broker cannot tell.
 
@@ -120,4 +123,57 @@ class RawPublisher(Protocol):
 
     async def publish(self, departure: Departure) -> None:
         """Returns when all in-sync replicas have it. Raises NotPublished or RecordTooLarge."""
+        ...
+
+
+class Sink(Protocol):
+    """Who takes what a member reads."""
+
+    def accept(self, arrivals: Sequence[Arrival]) -> None:
+        """Take records of one partition, in their order; never blocks."""
+        ...
+
+    def busy(self) -> bool:
+        """Whether more had better be brought in a later turn of the event loop; only a wish, and never for long."""
+        ...
+
+    async def revoked(self) -> None:
+        """The group is about to share its partitions out anew; commits are still taken."""
+        ...
+
+    def assigned(self, partitions: Collection[Partition]) -> None:
+        """The group has shared out; runs before anything of the new share is read."""
+        ...
+
+
+class Door(Protocol):
+    """The way into a Kafka: one member of one group, and a publisher. The four verbs come in their order, once."""
+
+    @property
+    def consumer(self) -> Consumer:
+        """Of use from `join` to `leave`."""
+        ...
+
+    @property
+    def publisher(self) -> RawPublisher:
+        """Of use from `connect` to `close`."""
+        ...
+
+    async def connect(self) -> None:
+        """Make ready to publish. Raises BrokerUnavailable."""
+        ...
+
+    async def join(self, sink: Sink) -> None:
+        """Join the group and read for `sink` from then on; may return before the group has given this member its share.
+
+        Raises BrokerUnavailable.
+        """
+        ...
+
+    async def leave(self) -> None:
+        """Leave the group, so that others need not wait for a session to end."""
+        ...
+
+    async def close(self) -> None:
+        """Flush what is published and disconnect; also after a `connect` or `join` that failed."""
         ...

@@ -1,7 +1,11 @@
 """Commits: once a second, explicit offsets, for what has changed.
 
-Promises: an offset is committed only while its ledger is this member's, check and commit under one lock. A commit that
-is refused changes nothing: its ledgers stay dirty and go with the next one.
+Promises: an offset is committed only while its ledger is this member's, check and commit under one lock. None is under
+way, and none is begun, between the moment the group starts to share out anew (`last`) and the new assignment
+(`resume`): what is told to the group then could be about a partition that is somebody else's already. A commit that is
+refused, or has no answer in time, changes nothing: its ledgers stay dirty and go with the next one.
+
+`halted` travels in the commits, so that who takes over a daemon that was stopped by the dead-letter limits knows of it.
 """
 
 import asyncio
@@ -37,7 +41,11 @@ class Commits:
         self._interval = interval
         self._timeout = timeout
         self._lock = asyncio.Lock()
+        self._sharing_out = False
         self._failures = 0
+        self.halted = False
+        """Whether this member has stopped by the dead-letter limits. Every commit tells; a change is told for every
+        partition with the next commit, and for partitions that come later too."""
 
     async def run(self) -> None:
         """Commit again and again, until cancelled."""
@@ -46,27 +54,39 @@ class Commits:
             await self.now()
 
     async def now(self) -> bool:
-        """Commit what is dirty; False when the group refused or did not answer."""
+        """Commit what is dirty; False when the group refused, did not answer, or is sharing out."""
         async with self._lock:
-            assigned = self._consumer.assigned()
-            dirty = [(p, ledger) for p, ledger in self._ledgers.items() if p in assigned and ledger.dirty]
-            if not dirty:
-                return True
-            snapshots = [(ledger, *ledger.snapshot()) for _, ledger in dirty]
-            offsets = {
-                partition: Committed(low, metadata)
-                for (partition, _), (_, low, metadata, _) in zip(dirty, snapshots, strict=True)
-            }
-            try:
-                async with asyncio.timeout(self._timeout):
-                    await self._consumer.commit(offsets)
-            except (CommitRefused, TimeoutError) as error:
-                self._failures += 1
-                self._metrics.commit_failures.inc()
-                log.warning("commit refused (%d in a row), will be repeated: %s", self._failures, error)
-                return False
-            self._failures = 0
-            self._metrics.commits.inc()
-            for ledger, _, _, version in snapshots:
-                ledger.committed(version)
+            return not self._sharing_out and await self._commit()
+
+    async def last(self) -> bool:
+        """Commit what is dirty, and then nothing until `resume`."""
+        async with self._lock:
+            self._sharing_out = True
+            return await self._commit()
+
+    def resume(self) -> None:
+        """The group has shared out."""
+        self._sharing_out = False
+
+    async def _commit(self) -> bool:
+        assigned = self._consumer.assigned()
+        mine = {partition: ledger for partition, ledger in self._ledgers.items() if partition in assigned}
+        for ledger in mine.values():
+            ledger.halted = self.halted
+        snapshots = {partition: (ledger, *ledger.snapshot()) for partition, ledger in mine.items() if ledger.dirty}
+        if not snapshots:
             return True
+        offsets = {partition: Committed(low, text) for partition, (_, low, text, _) in snapshots.items()}
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._consumer.commit(offsets)
+        except (CommitRefused, TimeoutError) as error:
+            self._failures += 1
+            self._metrics.commit_failures.inc()
+            log.warning("commit refused (%d in a row), will be repeated: %s", self._failures, error or "no answer")
+            return False
+        self._failures = 0
+        self._metrics.commits.inc()
+        for ledger, _, _, version in snapshots.values():
+            ledger.committed(version)
+        return True

@@ -1,171 +1,45 @@
 """Daemons: the real parts of the runtime, plugged together around a daemon's spec.
 
 `run_daemon` runs one until SIGTERM or SIGINT; `build_app` gives the FastStream application alone, unconnected, for
-AsyncAPI. A stop drains within the grace time, commits, leaves the group, and then flushes the producer.
+AsyncAPI.
 """
 
-import logging
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING
 
-from aiokafka import ConsumerRecord, TopicPartition
-
 from connectors.settings import ConnectionSettings
-from consumers.runtime.client import Arrival
+from connectors.tracing import open_tracing
+from consumers.runtime.client import Arrival, Door
 from consumers.runtime.clock import Clock
-from consumers.runtime.engine import Engine, LaneOf, Process
 from consumers.runtime.failpoints import Failpoints
 from consumers.runtime.health import HealthServer
-from consumers.runtime.intake import Intake
-from consumers.runtime.kafka_client import KafkaConsumer, KafkaPublisher
+from consumers.runtime.holding import Holding
+from consumers.runtime.kafka_door import KafkaDoor
+from consumers.runtime.lifecycle import Daemon, DaemonBroken, Plan
 from consumers.runtime.metrics import Metrics
-from consumers.runtime.outcomes import Outcomes, Parking
-from consumers.runtime.publishing import Publishing
+from consumers.runtime.outcomes import Outcomes
+from consumers.runtime.overflow import Diversions
+from consumers.runtime.parking import Parking, ParkingAttendant
 from consumers.runtime.seam import D, DaemonSpec
 from consumers.runtime.settings import RuntimeSettings
+from consumers.runtime.stalls import Stalls
+from consumers.runtime.topic_check import KafkaTopics, TopicCheck, needed
+from consumers.runtime.tracing import RecordSpans
+from schemas.topics import has_overflow, overflow
 
 if TYPE_CHECKING:
     from faststream import FastStream
 
-log = logging.getLogger(__name__)
+__all__ = ["Daemon", "DaemonBroken", "build_app", "build_daemon", "group_of", "open_daemon", "plan_of", "run_daemon"]
 
-SILENT_WATCHES = 3
-"""Look-ups of the logs' ends that may go unanswered in a row before the daemon is not ready."""
-
-
-class DaemonBroken(Exception):
-    """The daemon stopped because of a fault of ours; what it had not finished is still open."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a daemon reads and publishes, in topics without prefix, and how many records it works on at a time."""
-
-    name: str
-    description: str
-    reads: Mapping[str, type]
-    publishes: Mapping[str, type]
-    slots: int
-    lane_of: LaneOf
+HELD_PART = 4
+"""Part of a window that failing records may take while it is not decided what becomes of them: a quarter."""
 
 
 def group_of(name: str, prefix: str) -> str:
     """The consumer group of a daemon."""
     return f"{prefix}leadbus.{name}"
-
-
-class Daemon:
-    """A daemon's parts. `start` and `stop` for a process that runs other things too; `run` until a signal comes."""
-
-    def __init__(
-        self,
-        plan: Plan,
-        connections: ConnectionSettings,
-        settings: RuntimeSettings,
-        *,
-        clock: Clock,
-        metrics: Metrics,
-        on_ready: Callable[[], None] | None = None,
-    ) -> None:
-        self._plan = plan
-        self._settings = settings
-        self._clock = clock
-        self._on_ready = on_ready
-        self.metrics = metrics
-        self.group = group_of(plan.name, connections.topic_prefix)
-        self.intake = _intake(plan, connections.kafka_bootstrap, connections.topic_prefix, settings, sink=self)
-        self._consumer = KafkaConsumer(
-            self.intake.client, connections.kafka_bootstrap, self.group, connections.topic_prefix
-        )
-        self._publisher = KafkaPublisher(
-            connections.kafka_bootstrap,
-            prefix=connections.topic_prefix,
-            client_id=self.group,
-            timeout_ms=settings.publish_timeout_ms,
-        )
-        self.publishing = Publishing(self._publisher, settings=settings, clock=clock, metrics=metrics)
-        self._health = HealthServer(self, settings.health_host, settings.health_port) if settings.health_port else None
-        self._engine: Engine | None = None
-
-    def work_with(self, process: Process) -> None:
-        """Say what is done with a record; before `start`."""
-        self._engine = Engine(
-            self._consumer,
-            process,
-            slots=self._settings.slots or self._plan.slots,
-            lane_of=self._plan.lane_of,
-            settings=self._settings,
-            clock=self._clock,
-            metrics=self.metrics,
-            on_ready=self._on_ready,
-            on_broken=self.intake.app.exit,
-        )
-        app = self.intake.app
-        app.on_startup(self._before)
-        app.on_shutdown(self.engine.drain)
-        app.after_shutdown(self._after)
-
-    @property
-    def engine(self) -> Engine:
-        """What works; RuntimeError before `work_with`."""
-        if self._engine is None:
-            raise RuntimeError("the daemon was not told what to do with a record")
-        return self._engine
-
-    async def run(self) -> None:
-        """Run until SIGTERM or SIGINT; raises DaemonBroken when it had to stop by itself."""
-        await self.intake.app.run()
-        if self.engine.broken is not None:
-            raise DaemonBroken(self.engine.broken)
-
-    async def start(self) -> None:
-        """Join the group and return once it has given this member its share."""
-        await self.intake.app.start()
-
-    async def stop(self) -> None:
-        """Drain, commit, leave the group."""
-        await self.intake.app.stop()
-
-    def accept(self, record: ConsumerRecord) -> None:
-        self.engine.accept(self._consumer.arrival(record))
-
-    async def revoked(self) -> None:
-        await self.engine.revoked()
-
-    def assigned(self, partitions: Collection[TopicPartition]) -> None:
-        self.engine.assigned(self._consumer.partitions(partitions))
-
-    def why_unhealthy(self) -> str | None:
-        return self.engine.broken
-
-    def why_unready(self) -> str | None:
-        if self.engine.broken is not None:
-            return self.engine.broken
-        if not self.engine.settled:
-            return "no partitions assigned and placed yet, or stopping"
-        answered = self.engine.answered_at
-        limit = SILENT_WATCHES * self._settings.watch_interval_seconds
-        if answered is None or self._clock.monotonic() - answered > limit:
-            return f"the broker has not answered for {limit:g} s"
-        return None
-
-    def metrics_text(self) -> bytes:
-        self.engine.measure()
-        return self.metrics.text()
-
-    async def _before(self) -> None:
-        await self._publisher.start()
-        if self._health is not None:
-            await self._health.start()
-        self.engine.start()
-
-    async def _after(self) -> None:
-        await self._publisher.stop()
-        await self._consumer.close()
-        if self._health is not None:
-            await self._health.stop()
 
 
 def build_daemon(
@@ -178,10 +52,20 @@ def build_daemon(
     clock: Clock,
     chance: Random | None = None,
     on_ready: Callable[[], None] | None = None,
+    door: Door | None = None,
 ) -> Daemon:
-    """The daemon of a spec, not started."""
-    metrics = Metrics.create()
-    daemon = Daemon(_plan(spec), connections, settings, clock=clock, metrics=metrics, on_ready=on_ready)
+    """The daemon of a spec, not started. Without a `door` it goes to the Kafka that `connections` name."""
+    plan, metrics = plan_of(spec), Metrics.create()
+    daemon = open_daemon(plan, connections, settings, clock=clock, metrics=metrics, on_ready=on_ready, door=door)
+    holding = Holding(
+        settings,
+        name=spec.name,
+        room=max(settings.window // HELD_PART, 1),
+        clock=clock,
+        metrics=metrics,
+        halt=lambda message: daemon.engine.halt(message),
+        pardon=lambda: daemon.engine.pardon(),
+    )
     outcomes = Outcomes(
         spec,
         group=daemon.group,
@@ -192,8 +76,17 @@ def build_daemon(
         chance=chance or Random(),
         metrics=metrics,
         failpoints=failpoints,
+        holding=holding,
     )
-    daemon.work_with(outcomes.process)
+    attendant = ParkingAttendant(
+        parking, stage=spec.name, group=daemon.group, settings=settings, clock=clock, metrics=metrics
+    )
+    daemon.work_with(
+        outcomes.process,
+        together=outcomes.together if spec.batch_handler is not None else None,
+        elsewhere=Diversions(holding, attendant, group=daemon.group, publishing=daemon.publishing),
+        on_halted=holding.on_halted,
+    )
     return daemon
 
 
@@ -213,38 +106,82 @@ async def run_daemon(
     ).run()
 
 
+def open_daemon(
+    plan: Plan,
+    connections: ConnectionSettings,
+    settings: RuntimeSettings,
+    *,
+    clock: Clock,
+    metrics: Metrics,
+    on_ready: Callable[[], None] | None = None,
+    door: Door | None = None,
+) -> Daemon:
+    """A daemon that was not told yet what to do with a record, with what runs beside the work."""
+    group = group_of(plan.name, connections.topic_prefix)
+    topics: TopicCheck | None = None
+    if door is None:
+        asked = KafkaTopics(connections.kafka_bootstrap, prefix=connections.topic_prefix, client_id=group)
+        topics = TopicCheck(asked, needed(plan.reads, plan.publishes), clock=clock)
+        door = _kafka_door(plan, connections.kafka_bootstrap, connections.topic_prefix, settings)
+    tracing = open_tracing(connections.otlp_endpoint, plan.name, ratio=connections.trace_ratio)
+    spans = None if tracing is None else RecordSpans(tracing, group=group)
+    daemon = Daemon(plan, door, settings, group=group, clock=clock, metrics=metrics, on_ready=on_ready, spans=spans)
+    if spans is not None:
+        daemon.run_beside(spans)
+    daemon.run_beside(
+        Stalls(
+            clock=clock,
+            metrics=metrics,
+            running=lambda: daemon.engine.running,
+            why_stalled=daemon.why_stalled,
+            loop_seconds=settings.stall_loop_seconds,
+        )
+    )
+    if topics is not None:
+        daemon.run_beside(topics)
+    if settings.health_port:
+        also = () if topics is None else (topics.why_unready,)
+        daemon.run_beside(HealthServer(daemon, settings.health_host, settings.health_port, also=also))
+    return daemon
+
+
 def build_app(spec: DaemonSpec[D], *, topic_prefix: str = "", bootstrap: str = "kafka:9092") -> "FastStream":
     """The application for AsyncAPI; it connects to nothing."""
-    return describe(_plan(spec), topic_prefix=topic_prefix, bootstrap=bootstrap)
+    return describe(plan_of(spec), topic_prefix=topic_prefix, bootstrap=bootstrap)
 
 
 def describe(plan: Plan, *, topic_prefix: str, bootstrap: str) -> "FastStream":
     """The application of a plan, without anybody to take its records."""
-    return _intake(plan, bootstrap, topic_prefix, RuntimeSettings(), sink=None).app
+    return _kafka_door(plan, bootstrap, topic_prefix, RuntimeSettings()).app
 
 
-def _plan(spec: DaemonSpec[D]) -> Plan:
+def plan_of(spec: DaemonSpec[D]) -> Plan:
+    """What a daemon reads, with the overflow topics of its topics, and how it works."""
+
     def by_key(arrival: Arrival) -> object:
         return None if arrival.key is None else (arrival.partition, arrival.key)
 
+    late = {overflow(topic): document for topic, document in spec.topics.items() if has_overflow(topic)}
     return Plan(
         name=spec.name,
         description=spec.description,
-        reads=spec.topics,
+        reads={**spec.topics, **late},
         publishes=spec.publishes,
         slots=spec.slots,
-        lane_of=by_key if spec.ordered_by_key else lambda arrival: None,
+        lane_of=by_key if spec.ordered_by_key else None,
+        batch_size=spec.batch_size,
+        handler_timeout=spec.handler_timeout,
     )
 
 
-def _intake(plan: Plan, bootstrap: str, prefix: str, settings: RuntimeSettings, *, sink: Daemon | None) -> Intake:
-    return Intake(
-        sink,
+def _kafka_door(plan: Plan, bootstrap: str, prefix: str, settings: RuntimeSettings) -> KafkaDoor:
+    return KafkaDoor(
         name=plan.name,
         description=plan.description,
-        reads={prefix + topic: document for topic, document in plan.reads.items()},
-        publishes={prefix + topic: document for topic, document in plan.publishes.items()},
+        reads=plan.reads,
+        publishes=plan.publishes,
         group=group_of(plan.name, prefix),
         bootstrap=bootstrap,
+        prefix=prefix,
         settings=settings,
     )

@@ -1,7 +1,8 @@
-"""Retries and dead letters: the original key, value and headers untouched, plus headers that say why.
+"""Retries, dead letters and moves: the original key, value and headers untouched, plus headers that say why.
 
-The first failure's time and place are kept over all attempts. What an earlier attempt added is replaced, so a record
-never carries two reasons. Pure: time and chance are arguments.
+The first failure's time and the first place are kept over all attempts and moves. What an earlier attempt added is
+replaced, so a record never carries two reasons. The answer of a release goes along to retries, and no further. Pure:
+time and chance are arguments.
 """
 
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from consumers.runtime.client import Arrival, Departure
-from consumers.runtime.seam import Failure
+from consumers.runtime.seam import Failure, Place
 from schemas.headers import (
     FAILURE_ATTEMPT,
     FAILURE_DETAIL,
@@ -19,9 +20,14 @@ from schemas.headers import (
     FAILURE_PARTITION,
     FAILURE_REASON,
     FAILURE_TOPIC,
+    FAILURE_TRACE,
+    PARK_ID,
+    RELEASED,
     RETRY_DUE_AT,
     RETRY_FOR,
+    RawHeaders,
     RecordHeaders,
+    Release,
 )
 from schemas.topics import DEAD_LETTERS, RETRY_TIERS
 
@@ -35,6 +41,9 @@ OURS = frozenset(
         FAILURE_PARTITION,
         FAILURE_REASON,
         FAILURE_TOPIC,
+        FAILURE_TRACE,
+        PARK_ID,
+        RELEASED,
         RETRY_DUE_AT,
         RETRY_FOR,
     }
@@ -62,18 +71,32 @@ def attempt_of(headers: RecordHeaders) -> int:
     return int(text) if text and text.isdigit() else 0
 
 
-def origin_of(arrival: Arrival, headers: RecordHeaders, now: datetime) -> Origin:
-    """The first failure of a record that fails now: from its headers when it came back, else here and now."""
-    here = Origin(arrival.partition.topic, arrival.partition.number, arrival.offset, now, attempt_of(headers))
+def first_place(headers: RecordHeaders, here: Place) -> Place:
+    """Where the record lay before it was retried, moved or released."""
     if not headers.get(RETRY_FOR):
         return here
     try:
-        first = datetime.fromisoformat(headers.values[FAILURE_FIRST_AT])
         partition, offset = int(headers.values[FAILURE_PARTITION]), int(headers.values[FAILURE_OFFSET])
-        topic = headers.values[FAILURE_TOPIC]
+        return Place(headers.values[FAILURE_TOPIC], partition, offset)
     except (KeyError, ValueError):
         return here
-    return here if first.tzinfo is None else Origin(topic, partition, offset, first, here.attempt)
+
+
+def origin_of(arrival: Arrival, headers: RecordHeaders, now: datetime) -> Origin:
+    """The first failure of a record that fails now: from its headers when it came back, else here and now."""
+    first = first_place(headers, Place(*arrival.partition, arrival.offset))
+    return Origin(first.topic, first.partition, first.offset, _failed_before(headers) or now, attempt_of(headers))
+
+
+def answer_of(headers: RecordHeaders) -> tuple[Release, str] | None:
+    """The answer with which the record was released, and the id it was parked under; None for any other record.
+
+    Ask only for records that are for this group: the runtime lets no other through to a handler.
+    """
+    answer, park_id = headers.get(RELEASED), headers.get(PARK_ID)
+    if not headers.get(RETRY_FOR) or not park_id or answer not in set(Release):
+        return None
+    return Release(answer), park_id
 
 
 def wait_for(delay: float, attempt: int) -> tuple[str, float]:
@@ -90,15 +113,51 @@ def wait_for(delay: float, attempt: int) -> tuple[str, float]:
 
 
 def retry_of(
-    arrival: Arrival, *, tier: str, group: str, reason: str, detail: str, origin: Origin, due_at: datetime
+    arrival: Arrival,
+    *,
+    tier: str,
+    group: str,
+    reason: str,
+    detail: str,
+    origin: Origin,
+    due_at: datetime,
+    trace: str | None = None,
 ) -> Departure:
-    """The record on its way to a retry tier."""
+    """The record on its way to a retry tier; `trace` is the `traceparent` of the attempt that failed."""
     extra = {
         **_why(group, reason, detail, origin, origin.attempt + 1),
+        **({FAILURE_TRACE: trace} if trace is not None else {}),
+        **_answered(arrival),
         RETRY_FOR: group,
         RETRY_DUE_AT: due_at.isoformat(),
     }
     return Departure(tier, arrival.key, arrival.value, _with(arrival, extra))
+
+
+def moved_of(arrival: Arrival, *, topic: str, group: str, reason: str) -> Departure:
+    """The record on its way to an overflow topic. It has not failed: attempt and first failure stay as they were."""
+    headers = RecordHeaders.read(arrival.headers)
+    kept = (FAILURE_ATTEMPT, FAILURE_FIRST_AT) if headers.get(RETRY_FOR) else ()
+    extra = {
+        FAILURE_REASON: reason,
+        FAILURE_GROUP: group,
+        **_place(first_place(headers, Place(*arrival.partition, arrival.offset))),
+        **{name: text for name in kept if (text := headers.get(name)) is not None},
+        **_answered(arrival),
+        RETRY_FOR: group,
+    }
+    return Departure(topic, arrival.key, arrival.value, _with(arrival, extra))
+
+
+def parked_headers(headers: RecordHeaders, here: Place) -> tuple[tuple[str, bytes], ...]:
+    """What is kept of a record's headers while it is parked: its own, and where it first lay."""
+    own = tuple((name, value) for name, value in headers.raw if value is not None and name not in OURS)
+    return own + tuple((name, text.encode()) for name, text in _place(first_place(headers, here)).items())
+
+
+def released_headers(kept: RawHeaders, *, group: str, answer: Release, park_id: str) -> RawHeaders:
+    """The headers of a parked record that is published again for its group."""
+    return (*kept, (RETRY_FOR, group.encode()), (RELEASED, answer.value.encode()), (PARK_ID, park_id.encode()))
 
 
 def dead_letter_of(arrival: Arrival, *, group: str, origin: Origin, failure: Failure) -> Departure:
@@ -122,12 +181,31 @@ def _why(group: str, reason: str, detail: str, origin: Origin, attempt: int) -> 
         FAILURE_REASON: reason,
         FAILURE_DETAIL: detail[:LONGEST_DETAIL],
         FAILURE_GROUP: group,
-        FAILURE_TOPIC: origin.topic,
-        FAILURE_PARTITION: str(origin.partition),
-        FAILURE_OFFSET: str(origin.offset),
+        **_place(Place(origin.topic, origin.partition, origin.offset)),
         FAILURE_ATTEMPT: str(attempt),
         FAILURE_FIRST_AT: origin.first_failed_at.isoformat(),
     }
+
+
+def _place(place: Place) -> Mapping[str, str]:
+    return {
+        FAILURE_TOPIC: place.topic,
+        FAILURE_PARTITION: str(place.partition),
+        FAILURE_OFFSET: str(place.offset),
+    }
+
+
+def _answered(arrival: Arrival) -> Mapping[str, str]:
+    answer = answer_of(RecordHeaders.read(arrival.headers))
+    return {} if answer is None else {RELEASED: answer[0].value, PARK_ID: answer[1]}
+
+
+def _failed_before(headers: RecordHeaders) -> datetime | None:
+    try:
+        first = datetime.fromisoformat(headers.get(FAILURE_FIRST_AT) or "") if headers.get(RETRY_FOR) else None
+    except ValueError:
+        return None
+    return first if first is not None and first.tzinfo is not None else None
 
 
 def _with(arrival: Arrival, extra: Mapping[str, str]) -> tuple[tuple[str, bytes | None], ...]:

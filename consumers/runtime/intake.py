@@ -4,7 +4,10 @@ One MANUAL subscriber for all topics, because each subscriber would be a member 
 told the types of the documents for AsyncAPI only: records are handed over raw and decoded in a slot, so that what
 waits costs its bytes and no more, and a record that cannot be decoded is an outcome like any other.
 
-Taking a record never blocks, so this member keeps polling however long handlers take. This is the only module that
+FastStream waits for a record and hands it over; with it goes everything that the client has fetched meanwhile. Its way
+through a subscriber costs as much as the whole work on a dozen records, so it is gone once a batch.
+
+Taking records never blocks, so this member keeps polling however long handlers take. This is the only module that
 imports FastStream.
 """
 
@@ -12,7 +15,7 @@ import asyncio
 import functools
 import logging
 import operator
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -25,17 +28,21 @@ from faststream.specification import AsyncAPI
 from consumers.runtime.settings import RuntimeSettings
 
 VERSION = "1.0"
-RECORDS_BEFORE_YIELD = 64
-"""Fetched records are handed over without waiting; every so often the handlers get their turn."""
+RECORDS_AT_ONCE = 500
+"""Parsing so many takes some milliseconds, in which nothing else has a turn."""
 
 log = logging.getLogger("leadbus.kafka")
 
 
-class Sink(Protocol):
-    """Who takes what intake reads."""
+class Taker(Protocol):
+    """Who takes what intake reads, in the client's own types."""
 
-    def accept(self, record: ConsumerRecord) -> None:
-        """Take a record; never blocks."""
+    def take(self, records: Sequence[ConsumerRecord]) -> None:
+        """Take records of one partition; never blocks."""
+        ...
+
+    def busy(self) -> bool:
+        """Whether more had better be brought in a later turn of the event loop."""
         ...
 
     async def revoked(self) -> None:
@@ -48,11 +55,11 @@ class Sink(Protocol):
 
 
 class Intake:
-    """A FastStream application around a sink."""
+    """A FastStream application around a taker."""
 
     def __init__(
         self,
-        sink: Sink | None,
+        taker: Taker | None,
         *,
         name: str,
         description: str,
@@ -62,9 +69,8 @@ class Intake:
         bootstrap: str,
         settings: RuntimeSettings,
     ) -> None:
-        """`reads` and `publishes`: full topic name to document type. Without a sink it only describes itself."""
-        self._sink = sink
-        self._taken = 0
+        """`reads` and `publishes`: full topic name to document type. Without a taker it only describes itself."""
+        self._taker = taker
         broker = KafkaBroker(
             bootstrap,
             client_id=group,
@@ -76,7 +82,6 @@ class Intake:
             log_level=logging.DEBUG,
             graceful_timeout=1.0,
         )
-        listener = _Listener(sink) if sink is not None else None
         membership: dict[str, Any] = {"group_instance_id": settings.instance_id} if settings.instance_id else {}
         self._subscriber = broker.subscriber(
             *reads,
@@ -87,7 +92,7 @@ class Intake:
             session_timeout_ms=settings.session_timeout_ms,
             heartbeat_interval_ms=settings.heartbeat_interval_ms,
             rebalance_timeout_ms=settings.rebalance_timeout_ms,
-            listener=listener,
+            listener=None if taker is None else _Listener(taker),
             parser=_parse,
             decoder=_decode,
             no_reply=True,
@@ -108,26 +113,33 @@ class Intake:
         """The AIOKafkaConsumer that reads, or None while there is none."""
         return self._subscriber.consumer
 
-    async def _take(self, record: ConsumerRecord) -> None:
-        assert self._sink is not None
-        self._sink.accept(record)
-        self._taken += 1
-        if self._taken % RECORDS_BEFORE_YIELD == 0:
+    async def _take(self, first: ConsumerRecord) -> None:
+        assert self._taker is not None
+        # At once: while one waits for more there may be a rebalance, and what was fetched before it is void after it.
+        self._taker.take([first])
+        if (client := self.client()) is not None:
+            fetched: Mapping[TopicPartition, Sequence[ConsumerRecord]]
+            fetched = await client.getmany(max_records=RECORDS_AT_ONCE)
+            for records in fetched.values():
+                self._taker.take(records)
+        await asyncio.sleep(0)
+        # More would only fill the windows, and what is fetched ahead of a paused partition is thrown away.
+        while self._taker.busy():
             await asyncio.sleep(0)
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
+    def __init__(self, taker: Taker) -> None:
+        self._taker = taker
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        await self._sink.revoked()
+        await self._taker.revoked()
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        self._sink.assigned(assigned)
+        self._taker.assigned(assigned)
 
 
-def _documented(take: Any, documents: Collection[type]) -> Any:
+def _documented(take: Callable[[Any], Awaitable[None]], documents: Collection[type]) -> Any:
     """A handler whose annotation is the documents' union: what AsyncAPI shows."""
 
     async def intake(document: Any) -> None:

@@ -6,15 +6,24 @@ dictionary of text, so a retried record would lose doubled or undecodable header
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerClosed
-from aiokafka.structs import OffsetAndMetadata
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    NotCoordinatorForGroupError,
+    ProducerClosed,
+    for_code,
+)
+from aiokafka.protocol.commit import OffsetCommitRequest
 
 from connectors.bus.seam import NotPublished, RecordTooLarge
 from consumers.runtime.client import Arrival, Bounds, BrokerUnavailable, CommitRefused, Committed, Departure, Partition
+from consumers.runtime.kafka_lookups import Lookups
 from schemas.topics import LARGEST_FAILED_RECORD
 
 log = logging.getLogger(__name__)
@@ -29,15 +38,21 @@ broker measures a batch against the limit of a record, so large ones would be re
 
 
 class KafkaConsumer:
-    """The Consumer protocol on a running AIOKafkaConsumer."""
+    """The Consumer protocol on a running AIOKafkaConsumer.
+
+    Its coordinator is looked into (`_coordinator`, not public in aiokafka 0.14) for the one thing the public interface
+    hides, membership. `AIOKafkaConsumer.commit` takes the generation at the time of sending, after waits and repeats of
+    its own: a member that was thrown out commits as if there was no group then, which a broker takes while the group is
+    empty, and one that has rejoined commits partitions that it has lost. And a commit refused makes it leave and join
+    again. Here a commit is one request, in the name of the membership at the time of the call, and has no such effects.
+    """
 
     def __init__(self, client: Callable[[], AIOKafkaConsumer | None], bootstrap: str, group: str, prefix: str) -> None:
         """`client` gives the consumer that reads, or None while there is none."""
         self._client = client
-        self._bootstrap = bootstrap
         self._group = group
         self._prefix = prefix
-        self._admin: AIOKafkaAdminClient | None = None
+        self._lookups = Lookups(bootstrap, group, seconds=ANSWER_SECONDS)
 
     def arrival(self, record: ConsumerRecord) -> Arrival:
         """aiokafka's record as ours."""
@@ -50,8 +65,9 @@ class KafkaConsumer:
         return frozenset(map(self._partition, given))
 
     def assigned(self) -> frozenset[Partition]:
+        """What the group has given; nothing when it does not know this member (any more)."""
         client = self._client()
-        return frozenset() if client is None else self.partitions(client.assignment())
+        return frozenset() if client is None or not _is_member(client) else self.partitions(client.assignment())
 
     def pause(self, partitions: Collection[Partition]) -> None:
         if (client := self._client()) is not None:
@@ -66,33 +82,36 @@ class KafkaConsumer:
             client.seek(self._tp(partition), offset)
 
     async def commit(self, offsets: Mapping[Partition, Committed]) -> None:
-        if (client := self._client()) is None:
-            raise CommitRefused("the consumer is closed")
+        if not offsets:
+            return
+        client = self._client()
+        if client is None or not _is_member(client):
+            raise CommitRefused("not a member of the group")
+        if strangers := offsets.keys() - self.assigned():
+            raise CommitRefused(f"{len(strangers)} partitions are not assigned")
+        by_topic: dict[str, list[tuple[int, int, str]]] = defaultdict(list)
+        for partition, committed in offsets.items():
+            by_topic[self._prefix + partition.topic].append((partition.number, *committed))
+        coordinator = client._coordinator
+        membership = (coordinator.generation, coordinator.member_id)
+        request = OffsetCommitRequest(
+            self._group, *membership, OffsetCommitRequest.DEFAULT_RETENTION_TIME, list(by_topic.items())
+        )
         try:
-            await client.commit({self._tp(p): OffsetAndMetadata(*committed) for p, committed in offsets.items()})
-        except KafkaError as error:
+            answer = await coordinator._send_req(request)
+        except (KafkaError, OSError) as error:
             raise CommitRefused(_name(error)) from error
+        refusals = {for_code(code) for _, numbers in answer.topics for _, code in numbers if code}
+        if refusals & {NotCoordinatorForGroupError, GroupCoordinatorNotAvailableError}:
+            coordinator.coordinator_dead()
+        if refusals:
+            raise CommitRefused(", ".join(sorted(refusal.__name__ for refusal in refusals)))
 
     async def committed(self, partitions: Collection[Partition]) -> Mapping[Partition, Committed]:
         if not partitions:
             return {}
-        wanted = [self._tp(partition) for partition in partitions]
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                # The consumer's own `committed` gives the offset without the metadata.
-                admin = await self._admin_client()
-                found = await admin.list_consumer_group_offsets(self._group, partitions=wanted)
-        except (KafkaError, TimeoutError, OSError, AttributeError) as error:
-            # AttributeError: how aiokafka 0.14.0 stumbles over an error code in this answer.
-            await self._close_admin()
-            raise BrokerUnavailable(_name(error)) from error
-        return {
-            Partition(tp.topic.removeprefix(self._prefix), tp.partition): Committed(
-                commit.offset, commit.metadata or ""
-            )
-            for tp, commit in found.items()
-            if commit.offset >= 0
-        }
+        found = await self._lookups.committed([self._tp(partition) for partition in partitions])
+        return {self._partition(tp): Committed(commit.offset, commit.metadata) for tp, commit in found.items()}
 
     async def bounds(self, partitions: Collection[Partition]) -> Mapping[Partition, Bounds]:
         if not partitions:
@@ -106,11 +125,20 @@ class KafkaConsumer:
                 ends = await client.end_offsets(list(wanted.values()))
         except (KafkaError, TimeoutError, OSError) as error:
             raise BrokerUnavailable(_name(error)) from error
-        return {partition: Bounds(begins[tp], ends[tp]) for partition, tp in wanted.items()}
+        try:
+            return {partition: Bounds(begins[tp], ends[tp]) for partition, tp in wanted.items()}
+        except KeyError as error:
+            raise BrokerUnavailable("the answer does not hold every partition") from error
+
+    async def topic_ids(self, topics: Collection[str]) -> Mapping[str, str]:
+        if not topics:
+            return {}
+        found = await self._lookups.topic_ids([self._prefix + topic for topic in topics])
+        return {topic.removeprefix(self._prefix): topic_id for topic, topic_id in found.items()}
 
     async def close(self) -> None:
         """Close what is the adapter's own; the consumer belongs to FastStream."""
-        await self._close_admin()
+        await self._lookups.close()
 
     def _partition(self, tp: TopicPartition) -> Partition:
         return Partition(tp.topic.removeprefix(self._prefix), tp.partition)
@@ -121,17 +149,10 @@ class KafkaConsumer:
     def _assigned_of(self, partitions: Collection[Partition]) -> list[TopicPartition]:
         return [self._tp(partition) for partition in self.assigned() & frozenset(partitions)]
 
-    async def _admin_client(self) -> AIOKafkaAdminClient:
-        if self._admin is None:
-            admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap, client_id=f"{self._group}.admin")
-            await admin.start()
-            self._admin = admin
-        return self._admin
 
-    async def _close_admin(self) -> None:
-        admin, self._admin = self._admin, None
-        if admin is not None:
-            await admin.close()
+def _is_member(client: AIOKafkaConsumer) -> bool:
+    coordinator: Any = client._coordinator
+    return coordinator is not None and coordinator.generation != OffsetCommitRequest.DEFAULT_GENERATION_ID
 
 
 class KafkaPublisher:
@@ -187,7 +208,11 @@ class KafkaPublisher:
                     max_batch_size=LARGEST_BATCH,
                     request_timeout_ms=self._timeout_ms,
                 )
-                await producer.start()
+                try:
+                    await producer.start()
+                except BaseException:
+                    await producer.stop()
+                    raise
                 self._producer = producer
             return self._producer
 

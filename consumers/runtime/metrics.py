@@ -1,13 +1,17 @@
 """Every metric of the runtime in one typed list, exported in Prometheus' text form.
 
-Names start with `leadbus_`; each daemon is told apart by the label `daemon`. Labels hold codes of ours, never a
-tenant's data.
+Names start with `leadbus_` and say their unit; a counter's ends with `_total` where it is read. Which daemon it was
+is a matter of the address that was asked. Labels hold codes of ours, never a tenant's data.
+
+Looking a labelled child up costs more than counting with it, so whoever counts once a record keeps `Children`.
 """
 
 from dataclasses import dataclass, fields
-from typing import Any, Final, Literal
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+M = TypeVar("M", Counter, Gauge, Histogram)
 
 SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0, 600.0)
 
@@ -22,11 +26,16 @@ class MetricDef:
     meaning: str
     labels: tuple[str, ...] = ()
 
+    @property
+    def exposed(self) -> str:
+        """Its name in Prometheus' text form."""
+        return f"leadbus_{self.name}_total" if self.kind == "counter" else f"leadbus_{self.name}"
+
 
 DEFINITIONS: Final = (
     MetricDef("received", "counter", "records_received", "Records accepted for work", ("topic",)),
     MetricDef("outcomes", "counter", "records", "Records by what became of them", ("outcome",)),
-    MetricDef("handler_seconds", "histogram", "handler_seconds", "Seconds in the handler, by outcome", ("outcome",)),
+    MetricDef("handler_seconds", "histogram", "handler_seconds", "Seconds in the handler", ("outcome",)),
     MetricDef("in_flight", "gauge", "records_in_flight", "Records being worked on"),
     MetricDef("waiting", "gauge", "records_waiting", "Records read and not started"),
     MetricDef("open_bytes", "gauge", "open_bytes", "Bytes of the records read and not finished"),
@@ -41,7 +50,7 @@ DEFINITIONS: Final = (
     MetricDef("stuck", "gauge", "stuck_records", "Records whose end (retry, dead letter, park) cannot be written"),
     MetricDef("retries", "counter", "retries", "Records sent to a retry tier", ("tier", "reason")),
     MetricDef("parked", "counter", "parked", "Records parked", ("reason",)),
-    MetricDef("parked_open", "gauge", "parked_open", "Records parked and not released", ("stage", "reason")),
+    MetricDef("parked_open", "gauge", "parked_records", "Records parked and not released", ("stage", "reason")),
     MetricDef("parked_oldest", "gauge", "parked_oldest_seconds", "Age of the oldest of them", ("stage", "reason")),
     MetricDef("released", "counter", "released", "Parked records published again", ("stage", "reason")),
     MetricDef("diverted", "counter", "records_diverted", "Records put elsewhere at intake", ("where",)),
@@ -57,6 +66,19 @@ DEFINITIONS: Final = (
     MetricDef("partitions_kept", "counter", "partitions_kept", "Partitions kept over a rebalance, with their state"),
     MetricDef("partitions_lost", "counter", "partitions_lost", "Partitions given to another member"),
 )
+
+
+class Children(dict[str, M], Generic[M]):
+    """The children of a metric with one label, each looked up once: `Children(metrics.received)[topic].inc()`."""
+
+    def __init__(self, metric: M) -> None:
+        super().__init__()
+        self._metric: M = metric
+
+    def __missing__(self, value: str) -> M:
+        child: M = self._metric.labels(value)
+        self[value] = child
+        return child
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +136,7 @@ class Metrics:
 
 
 def _make(definition: MetricDef, registry: CollectorRegistry) -> Counter | Gauge | Histogram:
-    name = f"leadbus_{definition.name}"
+    name = f"leadbus_{definition.name}"  # the client library adds `_total` itself
     if definition.kind == "counter":
         return Counter(name, definition.meaning, definition.labels, registry=registry)
     if definition.kind == "gauge":
@@ -125,3 +147,12 @@ def _make(definition: MetricDef, registry: CollectorRegistry) -> Counter | Gauge
 def undefined_fields() -> set[str]:
     """Fields of Metrics without a definition, or definitions without a field; empty unless the list is wrong."""
     return {field.name for field in fields(Metrics)} - {"registry"} ^ {d.field for d in DEFINITIONS}
+
+
+def table() -> str:
+    """The metrics as the rows of a Markdown table: name, kind, meaning."""
+    rows = []
+    for definition in DEFINITIONS:
+        by = f" (by {', '.join(definition.labels)})" if definition.labels else ""
+        rows.append(f"| `{definition.exposed}` | {definition.kind} | {definition.meaning}{by} |")
+    return "\n".join(rows)

@@ -14,6 +14,7 @@ from consumers.runtime.clock import Clock
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.seam import Publication
 from consumers.runtime.settings import RuntimeSettings
+from consumers.runtime.tracing import traceparent_for
 from schemas.headers import TRACEPARENT, RecordHeaders
 
 log = logging.getLogger(__name__)
@@ -67,8 +68,8 @@ class Publishing:
 
 
 def departures_of(publications: Sequence[Publication], cause: RecordHeaders) -> list[Departure]:
-    """A handler's publications, with the traceparent of the record they come from where they have none."""
-    trace = cause.get(TRACEPARENT)
+    """A handler's publications, with the traceparent of the present span, or of the record they come from."""
+    trace = traceparent_for(cause)
     departures = []
     for publication in publications:
         headers: tuple[tuple[str, bytes | None], ...] = publication.headers

@@ -77,9 +77,13 @@ class Place:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Record(Generic[D]):
-    """A record as a handler sees it: `document` is the typed view, `json` the same thing verbatim, to grow from."""
+    """A record as a handler sees it: `document` is the typed view, `json` the same thing verbatim, to grow from.
+
+    Both are read when they are first looked at: where the value is not what it should be, that raises Poison, which a
+    handler lets pass. A handler that never looks is not told.
+    """
 
     place: Place
     key: bytes | None

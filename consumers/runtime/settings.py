@@ -49,6 +49,8 @@ class RuntimeSettings(BaseSettings):
     """0 opens none."""
     watch_interval_seconds: float = Field(default=5.0, gt=0)
     """How often the ends of the logs are looked up, for lag and for what retention removed."""
+    stall_loop_seconds: float = Field(default=5.0, gt=0)
+    """After so long without a turn of the event loop the stuck detector writes down every thread's stack."""
     quick_tries: int = Field(default=3, ge=1)
     """Calls of a handler in a row before an unexpected error becomes a dead letter."""
     quick_try_wait_seconds: float = Field(default=0.5, ge=0)

@@ -2,7 +2,7 @@
 
 import typer
 
-from ops.cli import demo, operators, rules, running, schemas, store
+from ops.cli import bench, demo, operators, rules, running, schemas, store
 
 app = typer.Typer(
     name="leadbus",
@@ -18,3 +18,4 @@ app.add_typer(store.app, name="store")
 app.add_typer(schemas.app, name="schemas")
 app.add_typer(operators.app, name="ops")
 app.add_typer(operators.chaos_app, name="chaos")
+app.add_typer(bench.app, name="bench")

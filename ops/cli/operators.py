@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from ops.cli import chaos_runtime, chaos_soak, parked, status
 from ops.cli.answers import Exit, fail, write_json
-from ops.cli.environment import environment
 from ops.cli.running import DaemonName
 
 app = typer.Typer(help="Operators: topics, parked records.", no_args_is_help=True)
@@ -57,51 +57,6 @@ def topics(
     raise typer.Exit(Exit.FINDINGS if findings else Exit.FINE)
 
 
-@app.command()
-def parked(
-    store: StoreUrl,
-    tenant: Annotated[str | None, typer.Option(help="Only this tenant.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """List what waits for a person, a repaired connector, a budget or a date, oldest first.
-
-    Example: `leadbus ops parked --tenant summit-roofing`
-    """
-    from connectors.store.opening import open_store
-    from connectors.store.seam import Scope
-
-    async def work() -> list[dict[str, object]]:
-        opened = open_store(store)
-        try:
-            tenants = [tenant] if tenant else [row.tenant_id for row in await opened.list_tenants()]
-            return [
-                {
-                    "tenant": one,
-                    "park_id": row.park_id,
-                    "stage": row.stage,
-                    "reason": row.reason,
-                    "detail": row.detail,
-                    "connector": row.connector_id,
-                    "request_id": row.request_id,
-                    "parked_at": row.parked_at,
-                    "due": row.due,
-                }
-                for one in tenants
-                for row in await opened.list_parked(Scope(one))
-            ]
-        finally:
-            await opened.close()
-
-    with environment("the store cannot be read"):
-        rows = asyncio.run(work())
-    if as_json:
-        write_json({"parked": rows}, None)
-        return
-    for row in rows:
-        typer.echo(f"{row['tenant']}  {row['stage']}  {row['reason']}  {row['detail']}  since {row['parked_at']}")
-    typer.echo(f"{len(rows)} parked")
-
-
 @chaos_app.callback()
 def _chaos_group() -> None:
     """Fault runs: kill parts and show that nothing is lost or doubled."""
@@ -135,3 +90,9 @@ def kill(
         fail(str(error))
     write_json(result, json_file)
     raise typer.Exit(Exit.FINDINGS if result["lost"] or result["duplicates"] or result["different"] else Exit.FINE)
+
+
+chaos_soak.register(chaos_app)
+chaos_runtime.register(chaos_app)
+status.register(app)
+app.add_typer(parked.app, name="parked")

@@ -126,5 +126,6 @@ def _pipedrive(state: Mapping[str, Any]) -> Iterable[Item]:
 def _mails(state: Mapping[str, Any]) -> Iterable[Item]:
     for account, mailbox in _accounts(state, "sendgrid"):
         for mail in mailbox.get("mails", []):
-            arguments = mail.get("custom_args") or {}
+            people = mail.get("personalizations") or [{}]
+            arguments = {**(mail.get("custom_args") or {}), **(people[0].get("custom_args") or {})}
             yield Item("sendgrid", account, "mails", arguments.get("order_id", ""), mail)

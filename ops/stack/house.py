@@ -79,14 +79,20 @@ class House:
         await asyncio.gather(self._start_sandbox(), self._start_broker(), self._prepare_store())
         gateway_port = self.plan.gateway_port or free_ports(1)[0]
         self.gateway_url = f"http://{LOOPBACK}:{gateway_port}"
+        await self.supervisor.start_all([self.spec("gateway"), *(self.spec(name) for name in self.plan.daemons)])
+
+    def spec(self, part: str, *, again: bool = False) -> ProcessSpec:
+        """How the gateway or a daemon is run; `again` leaves out what was laid over its first start (`daemon_env`)."""
         env = self.settings()
-        gateway = ProcessSpec(
+        if part != "gateway":
+            return self._daemon(part, env, again=again)
+        port = self.gateway_url.rpartition(":")[2]
+        return ProcessSpec(
             "gateway",
             self._leadbus("gateway"),
-            {**env, "LEADBUS_GATEWAY_HOST": LOOPBACK, "LEADBUS_GATEWAY_PORT": str(gateway_port)},
+            {**env, "LEADBUS_GATEWAY_HOST": LOOPBACK, "LEADBUS_GATEWAY_PORT": port},
             HttpReady(f"{self.gateway_url}/readyz", seconds=60.0),
         )
-        await self.supervisor.start_all([gateway, *(self._daemon(name, env) for name in self.plan.daemons)])
 
     def settings(self) -> dict[str, str]:
         """The variables that every process of the house gets."""
@@ -115,7 +121,7 @@ class House:
         """Start a daemon again, without the failpoint it may have had, and wait until it is ready."""
         if daemon in self.supervisor.running:
             await self.supervisor.stop(daemon)
-        await self.supervisor.start(self._daemon(daemon, self.settings(), again=True))
+        await self.supervisor.start(self.spec(daemon, again=True))
 
     def _daemon(self, name: str, env: Mapping[str, str], *, again: bool = False) -> ProcessSpec:
         port = self._ports[name]

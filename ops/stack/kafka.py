@@ -59,6 +59,13 @@ class RealKafka:
     def running(self) -> bool:
         return self._child is not None and self._child.running
 
+    @property
+    def pid(self) -> int:
+        """The broker's process (it leads a group of its own), for signals; PartFailed before the first start."""
+        if self._child is None:
+            raise PartFailed("Apache Kafka was not started")
+        return self._child.pid
+
     def start(self) -> str:
         """Start, or start again after `kill`, and return the bootstrap address once the broker serves clients.
 

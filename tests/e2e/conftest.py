@@ -11,13 +11,15 @@ from ops.stack.house import House, HousePlan
 from ops.stack.kafka import RealKafka
 from ops.topics import create_topics
 
+AT_ONCE = {"LEADBUS_PROBATION_RECORDS": "0"}
+"""So few leads come in a test that daemons would be on probation all the time, and hold their dead letters."""
 TENANTS = Path(__file__).resolve().parents[2] / "rules" / "tenants"
 PREFIX = "e2e."
 
 
 def embedded_plan(folder: Path) -> HousePlan:
     """Everything embedded: librdkafka's mock cluster and SQLite."""
-    return HousePlan(run_dir=folder, tenants_dir=TENANTS, secrets=demo_secrets())
+    return HousePlan(run_dir=folder, tenants_dir=TENANTS, secrets=demo_secrets(), env=AT_ONCE)
 
 
 def real_plan(folder: Path, kafka: RealKafka, spanner: str) -> HousePlan:
@@ -27,6 +29,7 @@ def real_plan(folder: Path, kafka: RealKafka, spanner: str) -> HousePlan:
         run_dir=folder,
         tenants_dir=TENANTS,
         secrets=demo_secrets(),
+        env=AT_ONCE,
         kafka_bootstrap=kafka.bootstrap,
         topic_prefix=PREFIX,
         store_url=f"spanner://leadbus/e2e/day?emulator={spanner}",

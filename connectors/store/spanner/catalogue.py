@@ -118,6 +118,14 @@ class Scoped:
     LIST_RELEASED: Final = Query(
         "SELECT * FROM parked WHERE tenant_id = @tenant_id AND released_at IS NOT NULL ORDER BY parked_at, park_id"
     )
+    DUE_PARKED: Final = Query(
+        "SELECT * FROM parked WHERE tenant_id = @tenant_id AND released_at IS NULL AND due <= @due_by"
+        " ORDER BY parked_at, park_id LIMIT @limit",
+        ("tenant_id", "due_by", "limit"),
+    )
+    GET_PARKED: Final = Query(
+        "SELECT * FROM parked WHERE tenant_id = @tenant_id AND park_id = @park_id", ("tenant_id", "park_id")
+    )
     LIST_OFFICES: Final = Query(
         "SELECT * FROM offices WHERE tenant_id = @tenant_id AND office_id != '-' ORDER BY office_id"
     )
@@ -142,6 +150,12 @@ class Admin:
     """What sees every tenant, and the erasing of one."""
 
     LIST_TENANTS: Final = Query("SELECT * FROM tenants ORDER BY tenant_id", ())
+    PARKED_GROUPS: Final = Query(
+        "SELECT tenant_id, stage, reason, COUNT(*) AS rows_found, MIN(parked_at) AS oldest, MIN(due) AS next_due"
+        " FROM parked WHERE released_at IS NULL"
+        " GROUP BY tenant_id, stage, reason ORDER BY tenant_id, stage, reason",
+        (),
+    )
     LIST_LIVE: Final = Query("SELECT document FROM live_bundles ORDER BY tenant_id", ())
     # Partitioned statements, so that no tenant is too large for a transaction; the tenant's own row goes last.
     ERASE: Final = (

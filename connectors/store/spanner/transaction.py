@@ -29,15 +29,21 @@ class Reading:
         """The rows that are there, in the order of the key."""
         return await self._read(table, KeySet(keys=[self._key(table, key) for key in keys])) if keys else []
 
-    async def under(self, table: Table, *prefix: Any) -> Sequence[Row]:
-        """All rows whose key begins so; a transaction also keeps others from adding one."""
-        key = self._key(table, prefix)
-        return await self._read(table, KeySet(ranges=[KeyRange(start_closed=key, end_closed=key)]))
-
     async def query(self, query: Query, **values: Any) -> Sequence[Row]:
         """All rows of a statement."""
         params, types = parameters(query, {"tenant_id": self._tenant_id, **values})
         result = await self._source.execute_sql(query.sql, params or None, types or None, lazy_decode=True)
+        return await _rows(result)
+
+    async def get_rows(self, table: Table, keys: Sequence[tuple[Any, ...]], *, whole: bool = True) -> Sequence[Row]:
+        """Rows of several tenants with their keys, which are given with the tenant; or all rows whose keys begin so."""
+        encoded = [[encode(name, value) for name, value in zip(table.key, key, strict=whole)] for key in keys]
+        if not encoded:
+            return []
+        ranges = [] if whole else [KeyRange(start_closed=key, end_closed=key) for key in encoded]
+        wanted = KeySet(keys=encoded) if whole else KeySet(ranges=ranges)
+        columns = tuple(dict.fromkeys((*table.key, *table.columns)))
+        result = await self._source.read(table.name, columns, wanted, index=table.index, lazy_decode=True)
         return await _rows(result)
 
     async def now(self) -> datetime:
@@ -59,6 +65,10 @@ class Reading:
 
 class Transaction(Reading):
     """Reads that lock, and writes."""
+
+    def of(self, tenant_id: str) -> "Transaction":
+        """The same transaction on behalf of a tenant."""
+        return Transaction(self._source, tenant_id)
 
     def insert(self, table: Table, row: Row) -> None:
         """A new row; `Conflict` at the commit when its key is taken."""

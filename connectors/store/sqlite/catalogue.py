@@ -185,6 +185,10 @@ class Scoped:
         SELECT * FROM parked WHERE tenant_id = :tenant_id AND released_at IS NULL ORDER BY parked_at, rowid"""
     LIST_RELEASED: Final = """
         SELECT * FROM parked WHERE tenant_id = :tenant_id AND released_at IS NOT NULL ORDER BY parked_at, rowid"""
+    GET_PARKED: Final = "SELECT * FROM parked WHERE tenant_id = :tenant_id AND park_id = :park_id"
+    DUE_PARKED: Final = """
+        SELECT * FROM parked WHERE tenant_id = :tenant_id AND released_at IS NULL AND due <= :due_by
+        ORDER BY parked_at, rowid LIMIT :limit"""
     RELEASE: Final = """
         UPDATE parked SET released_at = COALESCE(released_at, :released_at)
         WHERE tenant_id = :tenant_id AND park_id = :park_id"""
@@ -232,6 +236,9 @@ class Admin:
           office_embedding = COALESCE(excluded.office_embedding, office_embedding), status = excluded.status,
           updated_at = excluded.updated_at"""
     LIST_TENANTS: Final = "SELECT * FROM tenants ORDER BY tenant_id"
+    PARKED_GROUPS: Final = """
+        SELECT tenant_id, stage, reason, COUNT(*) AS rows_found, MIN(parked_at) AS oldest, MIN(due) AS next_due
+        FROM parked WHERE released_at IS NULL GROUP BY tenant_id, stage, reason ORDER BY tenant_id, stage, reason"""
     ADD_HALF: Final = """
         INSERT INTO bundle_halves (tenant_id, half, digest, body, created_at)
         VALUES (:tenant_id, :half, :digest, :body, :created_at)

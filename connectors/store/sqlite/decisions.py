@@ -1,11 +1,12 @@
 """Paid results, decisions and tickets on SQLite."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from connectors.store import columns, rows, tickets
 from connectors.store.columns import Row, StoreTime
-from connectors.store.seam import Draw, Invalid, Scope
+from connectors.store.seam import Draw, Invalid, Scope, StoreError
 from connectors.store.sqlite.catalogue import Scoped
 from connectors.store.sqlite.engine import Engine
 from connectors.store.sqlite.transaction import Transaction
@@ -39,21 +40,15 @@ class Decisions:
 
     async def put_decision_if_absent(self, scope: Scope, decision: Decision, draws: Sequence[Draw] = ()) -> Decision:
         """See the seam."""
-        key = {"event_id": decision.event_id, "phase": decision.phase.value, "generation": decision.generation}
-
-        def work(tx: Transaction) -> Row:
-            if stored := tx.one(Scoped.GET_DECISION, key):
-                return stored
-            drawn = _draw(tx, draws)
-            values = rows.decision_values(scope, decision.model_copy(update={"tickets": drawn.tickets}))
-            for ticket in drawn.new:
-                tx.run(Scoped.ADD_TICKET, rows.ticket_values(ticket))
-            for pool, number in drawn.counters.items():
-                tx.run(Scoped.PUT_POOL, {"pool": pool, "next_number": number})
-            tx.run(Scoped.ADD_DECISION, values)
-            return values
-
+        work = partial(_decide, scope, decision, draws)
         return rows.decision_as_stored(await self._engine.write(scope.tenant_id, work))
+
+    async def put_decisions_if_absent(
+        self, decisions: Sequence[tuple[Scope, Decision, Sequence[Draw]]]
+    ) -> Sequence[Decision | StoreError]:
+        """See the seam."""
+        found = await self._engine.write_each([(each[0].tenant_id, partial(_decide, *each)) for each in decisions])
+        return [row if isinstance(row, StoreError) else rows.decision_as_stored(row) for row in found]
 
     async def list_decisions(self, scope: Scope, request_id: str) -> Sequence[Decision]:
         """See the seam; by the time they were stored."""
@@ -70,6 +65,20 @@ class Decisions:
             return [rows.ticket(row) for row in tx.all(Scoped.LIST_TICKETS, {"pool": pool})]
 
         return await self._engine.read(scope.tenant_id, work)
+
+
+def _decide(scope: Scope, decision: Decision, draws: Sequence[Draw], tx: Transaction) -> Row:
+    key = {"event_id": decision.event_id, "phase": decision.phase.value, "generation": decision.generation}
+    if stored := tx.one(Scoped.GET_DECISION, key):
+        return stored
+    drawn = _draw(tx, draws)
+    values = rows.decision_values(scope, decision.model_copy(update={"tickets": drawn.tickets}))
+    for ticket in drawn.new:
+        tx.run(Scoped.ADD_TICKET, rows.ticket_values(ticket))
+    for pool, number in drawn.counters.items():
+        tx.run(Scoped.PUT_POOL, {"pool": pool, "next_number": number})
+    tx.run(Scoped.ADD_DECISION, values)
+    return values
 
 
 def _draw(tx: Transaction, draws: Sequence[Draw]) -> tickets.Drawn:

@@ -1,8 +1,8 @@
 """Runs work on one SQLite file: a writer thread that commits in groups, and reader threads. The loop never waits.
 
 Promises:
-- Work of `write` is a transaction of its own: savepoints inside one BEGIN IMMEDIATE that all queued calls share, so
-  that one fsync serves them all. A call is answered only after the commit; when that fails, all of its group fail.
+- Work is a transaction of its own: savepoints inside one BEGIN IMMEDIATE that all queued calls share, so that one fsync
+  serves them all. A call is answered only after the commit; when that fails, all of its group fail.
 - Several processes use the file at once. They take turns (`turn.py`): SQLite's own busy handler sleeps, and lets some
   wait a hundred times longer than others (8 processes writing: 79 ms at the 99th percentile, 4 ms with turns).
 - WAL with synchronous=FULL: what was answered survives a power cut. Reads see every commit that was answered.
@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from connectors.store.seam import Unavailable
+from connectors.store.seam import StoreError, Unavailable
 from connectors.store.sqlite.errors import translated
 from connectors.store.sqlite.transaction import Transaction
 from connectors.store.sqlite.turn import Turn
@@ -30,31 +30,28 @@ from connectors.store.sqlite.turn import Turn
 T = TypeVar("T")
 
 GROUP: Final = 64
-"""Most calls in one commit."""
+"""Pieces of work after which no further call joins a commit."""
 READERS: Final = 2
 BUSY_SECONDS: Final = 10.0
 WAIT_SECONDS: Final = 30.0
 """How long a write may wait for its turn and its commit."""
 
 
-@dataclass(slots=True)
-class _Job:
-    work: Callable[[Transaction], Any]
-    tenant_id: str | None
-    answer: Future[Any] = field(default_factory=Future)
+Work = Callable[[Transaction], T]
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
-    job: _Job
-    result: Any = None
+class _Result:
+    value: Any = None
     problem: Exception | None = None
 
-    def give(self) -> None:
-        if self.problem is None:
-            self.job.answer.set_result(self.result)
-        else:
-            self.job.answer.set_exception(self.problem)
+
+@dataclass(slots=True)
+class _Job:
+    """A call: pieces of work, each for a tenant and with a savepoint and a result of its own."""
+
+    works: Sequence[tuple[str | None, Work[Any]]]
+    answer: Future[Sequence[_Result]] = field(default_factory=Future)
 
 
 class Engine:
@@ -72,7 +69,25 @@ class Engine:
 
     async def write(self, tenant_id: str | None, work: Callable[[Transaction], T]) -> T:
         """The result of `work`, committed; what it raises, with nothing of it written."""
-        job = _Job(work, tenant_id)
+        [result] = await self._written([(tenant_id, work)])
+        if result.problem is not None:
+            raise result.problem
+        value: T = result.value
+        return value
+
+    async def write_each(self, works: Sequence[tuple[str | None, Work[T]]]) -> Sequence[T | StoreError]:
+        """Results of several pieces of work, committed together, in order; for one that failed its error.
+
+        `Unavailable`, and what is no StoreError, is raised for all of them.
+        """
+        results = await self._written(works) if works else []
+        for result in results:
+            if isinstance(result.problem, Unavailable) or not isinstance(result.problem, StoreError | None):
+                raise result.problem
+        return [result.problem if isinstance(result.problem, StoreError) else result.value for result in results]
+
+    async def _written(self, works: Sequence[tuple[str | None, Work[Any]]]) -> Sequence[_Result]:
+        job = _Job(works)
         with self._lock:
             if self._closed:
                 raise Unavailable("the store is closed")
@@ -81,10 +96,9 @@ class Engine:
                 self._writer.start()
             self._jobs.put(job)
         try:
-            result: T = await asyncio.wait_for(asyncio.wrap_future(job.answer), WAIT_SECONDS)
+            return await asyncio.wait_for(asyncio.wrap_future(job.answer), WAIT_SECONDS)
         except TimeoutError:
             raise Unavailable(f"no turn to write for {WAIT_SECONDS:.0f} s: another process holds the file") from None
-        return result
 
     async def read(self, tenant_id: str | None, work: Callable[[Transaction], T]) -> T:
         """The result of `work`, on a consistent view of the file."""
@@ -131,22 +145,24 @@ class Engine:
                     connection = connection or self._connect(writing=True)
                     answers = _committed(connection, group)
             except OSError as error:
-                answers = _all(group, Unavailable(f"the store's folder cannot be used: {error.strerror}"))
+                _fail(group, Unavailable(f"the store's folder cannot be used: {error.strerror}"))
             except sqlite3.Error as error:
-                answers = _all(group, translated(error))
-            for answer in answers:
-                answer.give()
+                _fail(group, translated(error))
+            else:
+                for each, results in zip(group, answers, strict=True):
+                    each.answer.set_result(results)
         turn.close()
 
     def _queued_with(self, job: _Job) -> list[_Job]:
-        group = [job]
+        group, size = [job], len(job.works)
         with contextlib.suppress(queue.Empty):
-            while len(group) < GROUP:
+            while size < GROUP:
                 following = self._jobs.get_nowait()
                 if following is None:
                     self._jobs.put(None)
                     break
                 group.append(following)
+                size += len(following.works)
         return group
 
     def _connect(self, *, writing: bool) -> sqlite3.Connection:
@@ -168,31 +184,32 @@ class Engine:
         return connection
 
 
-def _committed(connection: sqlite3.Connection, group: Sequence[_Job]) -> Sequence[_Answer]:
-    """Run a group in one transaction; its answers, to be given now that they are durable."""
+def _committed(connection: sqlite3.Connection, group: Sequence[_Job]) -> Sequence[Sequence[_Result]]:
+    """Run a group in one transaction; the results of its jobs, to be given now that they are durable."""
     try:
         connection.execute("BEGIN IMMEDIATE")
-        answers = [_run(connection, job) for job in group]
+        answers = [[_run(connection, *work) for work in job.works] for job in group]
         connection.execute("COMMIT")
-    except sqlite3.Error as error:
+    except sqlite3.Error:
         with contextlib.suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
-        return _all(group, translated(error))
+        raise
     return answers
 
 
-def _run(connection: sqlite3.Connection, job: _Job) -> _Answer:
+def _run(connection: sqlite3.Connection, tenant_id: str | None, work: Work[Any]) -> _Result:
     connection.execute("SAVEPOINT call")
     try:
-        result = job.work(Transaction(connection, job.tenant_id))
+        result = work(Transaction(connection, tenant_id))
     except Exception as error:  # noqa: BLE001 - it is the caller's
         # SQLite itself gives up a transaction when the disk is full or broken; this fails then, and with it the group.
         connection.execute("ROLLBACK TO call")
         connection.execute("RELEASE call")
-        return _Answer(job, problem=translated(error) if isinstance(error, sqlite3.Error) else error)
+        return _Result(problem=translated(error) if isinstance(error, sqlite3.Error) else error)
     connection.execute("RELEASE call")
-    return _Answer(job, result)
+    return _Result(result)
 
 
-def _all(group: Sequence[_Job], problem: Exception) -> Sequence[_Answer]:
-    return [_Answer(job, problem=problem) for job in group]
+def _fail(group: Sequence[_Job], problem: Exception) -> None:
+    for job in group:
+        job.answer.set_exception(problem)

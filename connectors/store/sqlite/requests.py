@@ -2,13 +2,14 @@
 
 import heapq
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
 from connectors.store import columns, merging, rows
 from connectors.store.columns import StoreTime
-from connectors.store.seam import Arrival, Invalid, NotFound, RequestRow, Scope, Similar
+from connectors.store.seam import Arrival, Invalid, NotFound, RequestRow, Scope, Similar, StoreError
 from connectors.store.sqlite.catalogue import Scoped
 from connectors.store.sqlite.engine import Engine
 from connectors.store.sqlite.transaction import Transaction
@@ -24,35 +25,19 @@ class Requests:
 
     async def record_arrival(self, scope: Scope, arrival: Arrival) -> bool:
         """See the seam. The first place stays the first, however often it is told again."""
-        values = rows.arrival_values(arrival)
+        return await self._engine.write(scope.tenant_id, partial(_arrive, arrival))
 
-        def work(tx: Transaction) -> bool:
-            before = tx.all(Scoped.ARRIVALS_OF_EVENT, {"event_id": arrival.event_id})
-            place = {name: values[name] for name in ("topic", "kafka_partition", "kafka_offset")}
-            for row in before:
-                if place.items() <= row.items():
-                    return bool(row["is_first"])
-            tx.run(Scoped.ADD_ARRIVAL, {**values, "is_first": not before})
-            return not before
-
-        return await self._engine.write(scope.tenant_id, work)
+    async def record_arrivals(self, arrivals: Sequence[tuple[Scope, Arrival]]) -> Sequence[bool | StoreError]:
+        """See the seam."""
+        return await self._engine.write_each([(scope.tenant_id, partial(_arrive, each)) for scope, each in arrivals])
 
     async def merge_request(self, scope: Scope, row: RequestRow) -> None:
         """See the seam."""
+        await self._engine.write(scope.tenant_id, partial(_merge, row))
 
-        def work(tx: Transaction) -> None:
-            known = rows.known(tx.one(Scoped.LOCATE_REQUEST, {"request_id": row.request_id}))
-            growth = merging.grow(known, row)
-            if growth is None:
-                return
-            unsaid = dict.fromkeys(merging.FACTS)
-            before = {"office_id": known.office_id if known else merging.NO_OFFICE}
-            values = {**unsaid, **before, **rows.growth_values(row.request_id, growth)}
-            if known is None and values["office_id"] == merging.NO_OFFICE:
-                tx.run(Scoped.MAKE_NO_OFFICE, {**rows.no_office(), "created_at": StoreTime.NOW})
-            tx.run(Scoped.GROW_REQUEST, {**values, "created_at": StoreTime.NOW})
-
-        await self._engine.write(scope.tenant_id, work)
+    async def merge_requests(self, requests: Sequence[tuple[Scope, RequestRow]]) -> Sequence[StoreError | None]:
+        """See the seam."""
+        return await self._engine.write_each([(scope.tenant_id, partial(_merge, row)) for scope, row in requests])
 
     async def get_request(self, scope: Scope, request_id: str) -> RequestRow:
         """See the seam."""
@@ -91,6 +76,30 @@ class Requests:
             return [Similar(request_id=request_id, distance=distance) for distance, request_id in nearest]
 
         return await self._engine.read(scope.tenant_id, work)
+
+
+def _arrive(arrival: Arrival, tx: Transaction) -> bool:
+    values = rows.arrival_values(arrival)
+    before = tx.all(Scoped.ARRIVALS_OF_EVENT, {"event_id": arrival.event_id})
+    place = {name: values[name] for name in ("topic", "kafka_partition", "kafka_offset")}
+    for row in before:
+        if place.items() <= row.items():
+            return bool(row["is_first"])
+    tx.run(Scoped.ADD_ARRIVAL, {**values, "is_first": not before})
+    return not before
+
+
+def _merge(row: RequestRow, tx: Transaction) -> None:
+    known = rows.known(tx.one(Scoped.LOCATE_REQUEST, {"request_id": row.request_id}))
+    growth = merging.grow(known, row)
+    if growth is None:
+        return
+    unsaid = dict.fromkeys(merging.FACTS)
+    before = {"office_id": known.office_id if known else merging.NO_OFFICE}
+    values = {**unsaid, **before, **rows.growth_values(row.request_id, growth)}
+    if known is None and values["office_id"] == merging.NO_OFFICE:
+        tx.run(Scoped.MAKE_NO_OFFICE, {**rows.no_office(), "created_at": StoreTime.NOW})
+    tx.run(Scoped.GROW_REQUEST, {**values, "created_at": StoreTime.NOW})
 
 
 def _get(tx: Transaction, request_id: str) -> Mapping[str, Any]:

@@ -116,12 +116,14 @@ class Cluster:
     async def daemon(
         self, journal: Journal, *, parking: ParkingLot | None = None, slots: int = 500, **settings: Any
     ) -> AsyncIterator[Daemon]:
-        """The example daemon in this process, joined and ready."""
+        """The example daemon in this process, joined, ready, and with no dead letter held back on probation."""
         ready = asyncio.Event()
         daemon = build_daemon(
             example_spec(journal, slots=slots),
             self.connections,
-            RuntimeSettings(**{"grace_seconds": 2.0, "quick_try_wait_seconds": 0.01, **settings}),
+            RuntimeSettings(
+                **{"grace_seconds": 2.0, "quick_try_wait_seconds": 0.01, "probation_records": 0, **settings}
+            ),
             parking=parking or ParkingLot(),
             failpoints=Failpoints(),
             clock=SystemClock(),

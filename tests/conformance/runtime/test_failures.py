@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ops.topics import create_topics
 from schemas import codec
 from schemas.headers import (
     FAILURE_ATTEMPT,
@@ -19,8 +20,8 @@ from schemas.headers import (
     RETRY_FOR,
     RecordHeaders,
 )
-from schemas.topics import ANALYZED, DEAD_LETTERS, INBOUND_MESSAGES, OUTCOMES, RETRY_TIERS
-from tests.conformance.runtime.cluster import Cluster, leads, until
+from schemas.topics import ANALYZED, DEAD_LETTERS, INBOUND_MESSAGES, LARGEST_RECORD, OUTCOMES, RETRY_TIERS, table
+from tests.conformance.runtime.cluster import PARTITIONS, Cluster, leads, until
 from tests.conformance.runtime.example import GROUP, Journal, ParkingLot, headers_of, inbound
 
 Headers = Sequence[tuple[str, bytes | None]]
@@ -140,7 +141,8 @@ async def test_parked_records_are_kept_once_though_the_store_was_away(embedded: 
     assert tenant == "acme"
     assert (parked.stage, parked.reason, parked.connector_id) == ("example", "connector_broken", "crm")
     assert (parked.topic, parked.record) == (INBOUND_MESSAGES, codec.dumps(document))
-    assert parked.headers == tuple(headers_of(document))
+    place = (("failure_topic", b"inbound.messages"), ("failure_partition", b"0"), ("failure_offset", b"0"))
+    assert parked.headers == (*headers_of(document), *place)  # where it first lay, for whoever counts arrivals
     assert embedded.read(DEAD_LETTERS) == []
 
 
@@ -181,3 +183,25 @@ async def test_a_daemon_started_on_a_group_without_commits_reads_from_the_beginn
     cluster.produce(leads(4))
     async with cluster.daemon(journal):
         await until(lambda: len(journal.numbers("end")) == 4)
+
+
+@pytest.mark.parametrize("broker", ["embedded", pytest.param("apache", marks=pytest.mark.kafka)])
+async def test_the_largest_record_fits_into_the_dead_letters_and_the_retry_topics(
+    broker: str, request: pytest.FixtureRequest, journal: Journal
+) -> None:
+    cluster: Cluster = request.getfixturevalue(broker)
+    if broker == "apache":
+        cluster = Cluster(cluster.bootstrap, f"{cluster.prefix}table.", cluster.create)
+        create_topics(cluster.bootstrap, prefix=cluster.prefix, replication=1)
+    documents = [*leads(1, "permanent"), *leads(1, "retry 60", start=1)]
+    for document in documents:
+        room = LARGEST_RECORD - 4_096 - len(codec.dumps(document))
+        document["lead"]["extra"]["filling"] = "x" * (room - 20)
+    cluster.produce(documents, partition=lambda _: 0)
+    partitions = {topic.name: topic.partitions for topic in table()} if broker == "apache" else {}
+    async with cluster.daemon(journal):
+        await all_committed(cluster, 2)
+    (letter,) = cluster.read(DEAD_LETTERS, partitions=partitions.get(DEAD_LETTERS, PARTITIONS))
+    (waiting,) = cluster.read("retry.1m", partitions=partitions.get("retry.1m", PARTITIONS))
+    assert [letter.value(), waiting.value()] == [codec.dumps(document) for document in documents]
+    assert len(letter.value()) > 890 * 1024

@@ -46,6 +46,8 @@ READS: Mapping[str, tuple[Call, Any]] = {
     ),
     "list_outcomes": (lambda store, scope: store.list_outcomes(scope), []),
     "list_parked": (lambda store, scope: store.list_parked(scope), []),
+    "get_parked": (lambda store, scope: store.get_parked(scope, PARK), NotFound),
+    "due_parked": (lambda store, scope: store.due_parked(scope, samples.at(60), 10), []),
     "get_tenant": (lambda store, scope: store.get_tenant(scope), NotFound),
     "list_offices": (lambda store, scope: store.list_offices(scope), []),
     "count": (lambda store, scope: counts(store, scope), {}),
@@ -66,8 +68,14 @@ WRITES: Mapping[str, Call] = {
     "remember_part": claim_and_remember,
     "release_order": claim_and_release,
     "finish_order": claim_and_finish,
+    "record_arrivals": lambda store, scope: store.record_arrivals([(scope, samples.arrival("another"))]),
+    "merge_requests": lambda store, scope: store.merge_requests([(scope, RequestRow(REQUEST, call_id="1"))]),
+    "put_decisions_if_absent": lambda store, scope: store.put_decisions_if_absent(
+        [(scope, samples.decision(scope, "another"), [DRAW])]
+    ),
+    "put_outcomes": lambda store, scope: store.put_outcomes([(scope, samples.outcome(scope, "another"))]),
     "put_outcome": lambda store, scope: store.put_outcome(scope, samples.outcome(scope)),
-    "park": lambda store, scope: store.park(scope, samples.parked(PARK)),
+    "park": lambda store, scope: store.park(scope, samples.parked(PARK, due=samples.at(0))),
     "mark_released": lambda store, scope: store.mark_released(scope, PARK),
 }
 """Each write, in an order in which all succeed once."""

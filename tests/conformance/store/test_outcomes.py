@@ -92,6 +92,46 @@ async def test_what_was_released_and_comes_again_is_parked_anew(store: FullStore
     assert await store.list_parked(scope, released=True) == []
 
 
+async def test_a_parked_record_is_found_by_its_id_whether_released_or_not(store: FullStore, scope: Scope) -> None:
+    await store.park(scope, samples.parked("a"))
+    assert (await store.get_parked(scope, "a")).released_at is None
+    await store.mark_released(scope, "a")
+    found = await store.get_parked(scope, "a")
+    assert (found.released_at is not None, found.record) == (True, samples.parked().record)
+    with pytest.raises(NotFound):
+        await store.get_parked(scope, "nobody")
+
+
+async def test_what_is_due_is_found_oldest_first_and_no_more_than_asked_for(store: FullStore, scope: Scope) -> None:
+    dues = {"late": 50.0, "never": None, "tomorrow": 90_000.0, "early": 10.0, "exact": 60.0, "gone": 1.0}
+    for park_id, due in dues.items():
+        await store.park(scope, samples.parked(park_id, due=None if due is None else samples.at(due)))
+        await asyncio.sleep(0.005)
+    await store.mark_released(scope, "gone")
+    found = await store.due_parked(scope, samples.at(60), 10)
+    assert [each.park_id for each in found] == ["late", "early", "exact"]
+    assert found[0].record == samples.parked().record
+    assert [each.park_id for each in await store.due_parked(scope, samples.at(60), 2)] == ["late", "early"]
+
+
+async def test_what_waits_is_told_by_tenant_stage_and_reason(store: FullStore, scope: Scope, other: Scope) -> None:
+    await store.park(scope, samples.parked("a", reason="x"))
+    await store.park(scope, samples.parked("b", reason="y", due=samples.at(60)))
+    await store.park(scope, samples.parked("c", reason="y", due=samples.at(30)))
+    await store.park(scope, samples.parked("d", reason="z"))
+    await store.mark_released(scope, "d")
+    await store.park(other, samples.parked("a", stage="routing", reason="x"))
+    mine, theirs = scope.tenant_id, other.tenant_id
+    groups = {(g.tenant_id, g.stage, g.reason): g for g in await store.parked_groups() if g.tenant_id in (mine, theirs)}
+    assert {key: (g.count, g.next_due) for key, g in groups.items()} == {
+        (mine, "delivery", "x"): (1, None),
+        (mine, "delivery", "y"): (2, samples.at(30)),
+        (theirs, "routing", "x"): (1, None),
+    }
+    [oldest] = [each.parked_at for each in await store.list_parked(scope) if each.park_id == "b"]
+    assert groups[mine, "delivery", "y"].oldest == oldest
+
+
 async def test_a_record_of_a_tenant_that_nobody_knows_can_be_parked(store: FullStore) -> None:
     nobody = Scope(samples.named("nobody"))
     minimal = Parked("p", "routing", "unknown_tenant", "", samples.named("e"), samples.named("r"), "inbound.calls", b"")

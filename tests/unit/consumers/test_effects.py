@@ -14,6 +14,7 @@ from consumers.runtime.seam import Park, RetryAfter
 from schemas import identity
 from schemas.decision import RecordWrite
 from schemas.delivery import FinalState
+from schemas.headers import Release
 from tests.unit.consumers.house import RECEIVED_AT, TENANT, StillClock
 from tests.unit.consumers.orders import (
     CONTACT,
@@ -325,3 +326,57 @@ async def sent_by_a_dead_worker(store: FullStore, order_id: str) -> None:
             continue
         await asyncio.sleep(lease * 1.1)
         return
+
+
+SENT, NOT_SENT, AGAIN = ((answer, "park-1") for answer in (Release.SENT, Release.NOT_SENT, Release.AGAIN))
+
+
+async def test_what_a_person_saw_sent_is_done_without_a_call(store: FullStore, crm: Crm) -> None:
+    crm.knows_mails = False
+    await sent_by_a_dead_worker(store, mail()["order_id"])
+    done = await effector_of(store).send_once(model(order(mail())), Client(crm), SENT)
+    assert (done.state, crm.calls) == (FinalState.DELIVERED, [])
+    assert (await effector_of(store, "two").send_once(model(order(mail())), Client(crm))).state is FinalState.DELIVERED
+    assert crm.calls == []
+
+
+async def test_what_a_person_saw_not_sent_is_sent_once_however_often_the_answer_comes(
+    store: FullStore, crm: Crm
+) -> None:
+    crm.knows_mails = False
+    await sent_by_a_dead_worker(store, mail()["order_id"])
+    for owner in ("one", "two"):
+        done = await effector_of(store, owner).send_once(model(order(mail())), Client(crm), NOT_SENT)
+        assert done.state is FinalState.DELIVERED
+    assert crm.calls == ["send"]
+
+
+async def test_an_answer_is_used_up_by_what_comes_into_doubt_after_it(store: FullStore, crm: Crm) -> None:
+    crm.knows_mails = False
+    await sent_by_a_dead_worker(store, mail()["order_id"])
+    crm.lost_answers = 1
+    with pytest.raises(EffectUnknown):
+        await effector_of(store).send_once(model(order(mail())), Client(crm), NOT_SENT)
+    with pytest.raises(Park, match="effect_unknown"):
+        await effector_of(store).send_once(model(order(mail())), Client(crm), NOT_SENT)
+    assert crm.calls == ["send", "reconcile"]
+    done = await effector_of(store).send_once(model(order(mail())), Client(crm), (Release.NOT_SENT, "park-2"))
+    assert (done.state, crm.calls) == (FinalState.DELIVERED, ["send", "reconcile", "send"])
+
+
+async def test_just_trying_again_looks_the_effect_up_again(store: FullStore, crm: Crm) -> None:
+    crm.knows_mails = False
+    await sent_by_a_dead_worker(store, mail()["order_id"])
+    with pytest.raises(Park, match="effect_unknown"):
+        await effector_of(store).send_once(model(order(mail())), Client(crm), AGAIN)
+    assert crm.calls == ["reconcile"]
+
+
+async def test_an_answered_claim_that_is_given_back_is_free_for_others(store: FullStore, crm: Crm) -> None:
+    crm.knows_mails = False
+    await sent_by_a_dead_worker(store, mail()["order_id"])
+    crm.errors = [RateLimited("slow down", delay=3.0, scope="s")]
+    with pytest.raises(RateLimited):
+        await effector_of(store).send_once(model(order(mail())), Client(crm), NOT_SENT)
+    assert (await effector_of(store, "two").send_once(model(order(mail())), Client(crm))).state is FinalState.DELIVERED
+    assert "reconcile" not in crm.calls

@@ -162,12 +162,54 @@ async def test_a_held_lead_is_parked_and_its_decision_told(desk: Desk) -> None:
     assert codec.loads(parked.record) == document
     assert {name for name, _ in parked.headers} >= {"tenant", "request_id", "schema"}
     assert not {name for name, _ in parked.headers} & {"retry_for", "failure_reason"}
+    assert ("failure_topic", b"inbound.messages") in parked.headers  # where it first lay
 
 
 async def test_a_lead_that_is_held_twice_is_parked_once(desk: Desk) -> None:
     await desk.rule(rule({"do": "hold", "reason": "look first"}))
     assert await desk.handle(inbound()) == await desk.handle(inbound())
     assert len(await desk.store.list_parked(Scope(TENANT))) == 1
+
+
+def released(answer: bytes, park_id: bytes = b"park-1") -> tuple[tuple[str, bytes], ...]:
+    return (("retry_for", b"leadbus.routing"), ("released", answer), ("park_id", park_id))
+
+
+async def test_an_approved_lead_starts_the_steps_that_waited_with_it(desk: Desk) -> None:
+    await desk.rule(rule(CREATE, {"do": "hold", "reason": "look first"}, MAIL))
+    document = inbound()
+    [held] = await desk.handle(document)
+    published = await desk.handle(document, headers=released(b"approve"))
+    assert [p.topic for p in published] == ["decided", "deliver.hubspot"]
+    assert published[0] == held
+    [order] = told(published, "deliver.hubspot")
+    assert [step["connector_id"] for step in (order["step"], *order["following"])] == ["hubspot", "mailbox"]
+    assert len(await desk.store.list_parked(Scope(TENANT))) == 1
+
+
+async def test_an_approved_lead_without_steps_ends_recorded(desk: Desk) -> None:
+    await desk.rule(rule({"do": "hold", "reason": "look first"}))
+    [ended] = told(await desk.handle(inbound(), headers=released(b"approve")), "outcomes")
+    assert (ended["state"], ended["rule_id"], ended["last"]) == ("recorded", "received-rule", True)
+    assert "approved by a person" in ended["reason"]
+
+
+async def test_a_held_lead_that_is_only_tried_again_waits_anew_under_another_id(desk: Desk) -> None:
+    await desk.rule(rule({"do": "hold", "reason": "look first"}))
+    document = inbound()
+    await desk.handle(document)
+    [first] = await desk.store.list_parked(Scope(TENANT))
+    for _ in range(2):  # published twice: one row all the same
+        await desk.handle(document, headers=released(b"again", first.park_id.encode()))
+    await desk.store.mark_released(Scope(TENANT), first.park_id)
+    [second] = await desk.store.list_parked(Scope(TENANT))
+    assert second.park_id != first.park_id
+    assert second.headers == first.headers
+
+
+async def test_an_approval_that_is_not_for_this_daemon_changes_nothing(desk: Desk) -> None:
+    await desk.rule(rule(CREATE, {"do": "hold", "reason": "look first"}))
+    assert [p.topic for p in await desk.handle(inbound(), headers=(("released", b"approve"),))] == ["decided"]
 
 
 async def test_an_unparsed_event_is_parked_for_a_person(desk: Desk) -> None:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from connectors.bus.seam import NotPublished, Publisher, RecordTooLarge
+from connectors.otlp import OtlpTracing
 from connectors.secrets.seam import SecretMissing
 from connectors.store.seam import NotFound, Unavailable
 from gateway.bootstrap import Gateway, assemble
@@ -215,7 +216,11 @@ class House:
 
 
 async def build_house(
-    *bundles: dict[str, Any], bus: Bus | None = None, secrets: Mapping[str, str] = SECRETS, store_away: bool = False
+    *bundles: dict[str, Any],
+    bus: Bus | None = None,
+    secrets: Mapping[str, str] = SECRETS,
+    store_away: bool = False,
+    tracing: OtlpTracing | None = None,
 ) -> House:
     """A gateway that has looked for its tenant map once."""
     store, bus, clock, keyring, stream = Bundles(*bundles), bus or Bus(), Clock(), Keyring(secrets), io.StringIO()
@@ -228,6 +233,7 @@ async def build_house(
         log=json_log("debug", stream=stream),
         now=clock,
         random_bytes=lambda size: b"\x5a" * size,
+        tracing=tracing,
     )
     await gateway.endpoints.refresh()
     return House(gateway, store, bus, clock, keyring, stream)

@@ -3,7 +3,10 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import phonenumbers
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rules.catalogue import OPEN, catalogue
 from rules.contact_facts import email_facts, phone_facts
@@ -124,6 +127,19 @@ def test_a_number_tells_its_country() -> None:
     assert phone_facts("+13125550142")["country"] == "US"
     assert phone_facts("call me")["valid"] is False
     assert phone_facts(None) == {"country": None, "type": None, "valid": None}
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS)), st.text("0123456789", min_size=1, max_size=15))
+def test_a_number_is_valid_when_the_numbering_plan_knows_it(region: str, digits: str) -> None:
+    code = phonenumbers.country_code_for_region(region)
+    example = phonenumbers.example_number(region)
+    for text in (f"+{code}{digits}", f"+{code}{example.national_number if example else digits}", f"+800{digits}"):
+        try:
+            known = phonenumbers.is_valid_number(phonenumbers.parse(text))
+        except phonenumbers.NumberParseException:
+            known = False
+        assert phone_facts(text)["valid"] is known
 
 
 def test_the_same_document_gives_the_same_facts() -> None:

@@ -143,7 +143,7 @@ async def test_a_dead_letter_is_written_though_the_daemon_cannot_name_its_final_
 
 async def test_the_daemon_can_name_the_final_states_of_what_it_cannot_read() -> None:
     async def handler(record: Record[Inbound]) -> Sequence[Publication]:
-        raise AssertionError
+        raise AssertionError(record.document)
 
     told: list[tuple[Place, str | None, str]] = []
 
@@ -152,6 +152,6 @@ async def test_the_daemon_can_name_the_final_states_of_what_it_cannot_read() -> 
         return [publication(OUTCOMES, DOCUMENT)]
 
     room = Room(handler, on_unreadable=on_unreadable)
-    await room.outcomes.process(dataclasses.replace(ARRIVAL, value=b"{"))
+    await room.outcomes.process(ARRIVAL._replace(value=b"{"))
     assert room.sent() == [(DEAD_LETTERS, "not_json"), (OUTCOMES, None)]
     assert told == [(Place(INBOUND_MESSAGES, 0, 4), "acme", "not_json")]

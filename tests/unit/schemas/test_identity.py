@@ -1,5 +1,8 @@
 """Identities are fixed for ever: these very values are in customers' CRMs."""
 
+import json
+from uuid import uuid5
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,3 +32,9 @@ def test_tenants_never_share_an_identity() -> None:
 @given(st.lists(st.text(), min_size=1, max_size=4), st.lists(st.text(), min_size=1, max_size=4))
 def test_different_parts_never_meet(left: list[str], right: list[str]) -> None:
     assert (identity.derive("k", *left) == identity.derive("k", *right)) == (left == right)
+
+
+@given(st.text(), st.lists(st.one_of(st.text(), st.integers()), max_size=4))
+def test_an_identity_is_the_uuid_5_of_its_kind_and_parts_as_json(kind: str, parts: list[str | int]) -> None:
+    name = json.dumps([kind, *parts], ensure_ascii=False, separators=(",", ":"))
+    assert identity.derive(kind, *parts) == str(uuid5(identity.NAMESPACE, name))
