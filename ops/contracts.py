@@ -26,7 +26,7 @@ from schemas.base import FileModel, OpenEnum
 from schemas.decision import Decided
 from schemas.delivery import DeliveryOrder, Outcome
 from schemas.documents import Analyzed, Document, Inbound, Transcribed
-from schemas.topics import DEAD_LETTERS, RETRY_TIERS
+from schemas.topics import DEAD_LETTERS, RETRY_TIERS, has_overflow, overflow
 
 if TYPE_CHECKING:
     from faststream import FastStream
@@ -106,7 +106,9 @@ def asyncapi() -> dict[str, Any]:
 
     merged: dict[str, Any] = {}
     for spec in offline_specs():
-        _merge(merged, build_app(replace(spec, publishes={**spec.publishes, **FAILURES})), spec.topics)
+        reads = {overflow(topic): kind for topic, kind in spec.topics.items() if has_overflow(topic)}
+        app = build_app(replace(spec, publishes={**spec.publishes, **FAILURES}))
+        _merge(merged, app, {**spec.topics, **reads})
     _merge(merged, build_retry_app(), {})
     merged["info"] = {"title": "leadbus daemons", "version": "1.0"}
     return merged

@@ -53,10 +53,13 @@ class Commits:
             await self._clock.sleep(self._interval)
             await self.now()
 
-    async def now(self) -> bool:
-        """Commit what is dirty; False when the group refused, did not answer, or is sharing out."""
+    async def now(self, *, everything: bool = False) -> bool:
+        """Commit what is dirty; False when the group refused, did not answer, or is sharing out.
+
+        `everything`: what is not dirty too, to learn whether the group still knows this member.
+        """
         async with self._lock:
-            return not self._sharing_out and await self._commit()
+            return not self._sharing_out and await self._commit(everything=everything)
 
     async def last(self) -> bool:
         """Commit what is dirty, and then nothing until `resume`."""
@@ -68,12 +71,15 @@ class Commits:
         """The group has shared out."""
         self._sharing_out = False
 
-    async def _commit(self) -> bool:
+    async def _commit(self, *, everything: bool = False) -> bool:
         assigned = self._consumer.assigned()
         mine = {partition: ledger for partition, ledger in self._ledgers.items() if partition in assigned}
         for ledger in mine.values():
             ledger.halted = self.halted
-        snapshots = {partition: (ledger, *ledger.snapshot()) for partition, ledger in mine.items() if ledger.dirty}
+        due = mine if everything else {partition: ledger for partition, ledger in mine.items() if ledger.dirty}
+        snapshots = {partition: (ledger, *ledger.snapshot()) for partition, ledger in due.items()}
+        if everything and len(mine) < len(self._ledgers):
+            return False
         if not snapshots:
             return True
         offsets = {partition: Committed(low, text) for partition, (_, low, text, _) in snapshots.items()}

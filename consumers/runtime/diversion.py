@@ -97,10 +97,10 @@ class Diversion:
         if look.parks:
             self._send(owned, Move.PARK)
             return True
-        if share.records > look.most_records or share.bytes > look.most_bytes:
-            if look.overflows and self._waited_long(owned.tenant):
-                self._send(owned, Move.OVERFLOW)
-                return True
+        beyond = share.records > look.most_records or share.bytes > look.most_bytes
+        if beyond and look.overflows and self._waited_long(owned.tenant):
+            self._send(owned, Move.OVERFLOW)
+            return True
         share.records += 1
         share.bytes += owned.size
         owned.share = share

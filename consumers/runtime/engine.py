@@ -24,6 +24,7 @@ from consumers.runtime.lanes import Lanes
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.offsets import Ledger
 from consumers.runtime.owned import Owned
+from consumers.runtime.pauses import Pauses
 from consumers.runtime.rebalance import Rebalance
 from consumers.runtime.settings import RuntimeSettings
 from consumers.runtime.under_way import UnderWay
@@ -166,7 +167,16 @@ class Engine:
 
     def start(self) -> None:
         """Start committing and watching."""
-        loops = [self._commits.run(), self._watch.run()]
+        heartbeats = self._settings.session_timeout_ms - self._settings.heartbeat_interval_ms
+        pauses = Pauses(
+            self._rebalance,
+            self._commits,
+            clock=self._clock,
+            hold=self._under_way.hold,
+            release=self._under_way.release,
+            longest_seconds=heartbeats / 1000 * 0.9,
+        )
+        loops = [self._commits.run(), self._watch.run(), pauses.run()]
         if self._diversion is not None:
             loops.append(self._diversion.run())
         self._background = [asyncio.create_task(loop) for loop in loops]

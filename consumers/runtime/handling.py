@@ -48,7 +48,9 @@ class Handling(Generic[D]):
         except Exception as error:  # noqa: BLE001  whatever it is, it may be gone in a moment
             result = await self._handle_again(record, error)
         finally:
-            outcome = type(result).__name__ if isinstance(result, HandlerError) else "error" if result is None else "done"
+            outcome = (
+                type(result).__name__ if isinstance(result, HandlerError) else "error" if result is None else "done"
+            )
             self._seconds[outcome].observe(self._clock.monotonic() - began)
         return result
 

@@ -16,16 +16,16 @@ import functools
 import logging
 import operator
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from faststream import AckPolicy, FastStream
 from faststream.kafka import KafkaBroker
 from faststream.message import StreamMessage
 from faststream.specification import AsyncAPI
 
 from consumers.runtime.settings import RuntimeSettings
+from consumers.runtime.sharing_out import SharingOut
 
 VERSION = "1.0"
 RECORDS_AT_ONCE = 500
@@ -88,7 +88,8 @@ class Intake:
             group_id=group,
             ack_policy=AckPolicy.MANUAL,
             auto_offset_reset="none",
-            partition_assignment_strategy=(StickyPartitionAssignor,),
+            # aiokafka calls it as an object or a class alike; FastStream's hint knows classes only.
+            partition_assignment_strategy=cast(Any, (SharingOut(),)),
             session_timeout_ms=settings.session_timeout_ms,
             heartbeat_interval_ms=settings.heartbeat_interval_ms,
             rebalance_timeout_ms=settings.rebalance_timeout_ms,
@@ -124,7 +125,7 @@ class Intake:
                 self._taker.take(records)
         await asyncio.sleep(0)
         # More would only fill the windows, and what is fetched ahead of a paused partition is thrown away.
-        while self._taker.busy():
+        while self._taker.busy():  # noqa: ASYNC110  what ends it is handlers getting their turn
             await asyncio.sleep(0)
 
 

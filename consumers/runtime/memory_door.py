@@ -165,5 +165,5 @@ class MemoryDoor:
             if not self.pump():
                 await self._poked.wait()
             await asyncio.sleep(0)
-            while self._sink is not None and self._sink.busy():
+            while self._sink is not None and self._sink.busy():  # noqa: ASYNC110  as intake does
                 await asyncio.sleep(0)

@@ -4,8 +4,8 @@ Promise: whatever the bytes are, the answer is a Record, Poison with a reason th
 version of this daemon is needed to read it.
 
 What the headers tell is looked at before the handler is called: that they are there, and which version the document is
-of. The value is decoded when the handler asks for `json`, and made a document when it asks for `document`; what is wrong
-with it is raised there, as `Unreadable`, and ends the record as if it had never come to the handler. So a handler pays
+of. The value is decoded when the handler asks for `json`, and made a document when it asks for `document`; what is bad
+about it is raised there, as `Unreadable`, and ends the record as if it had never come to the handler. So a handler pays
 for what it looks at, and only a handler that looks at nothing takes no notice of poison.
 """
 

@@ -66,6 +66,7 @@ def consumer(
     from aiokafka.errors import KafkaConnectionError
 
     from consumers.bootstrap import run
+    from consumers.runtime.client import BrokerUnavailable
     from consumers.runtime.daemon import DaemonBroken
     from ops.logs import log_as_json
 
@@ -73,7 +74,7 @@ def consumer(
     with environment(f"{name.value} cannot start"):
         try:
             _run(run(name.value, kinds=tuple(kind or ())))
-        except KafkaConnectionError:
+        except (BrokerUnavailable, KafkaConnectionError):
             brokers = os.environ.get("LEADBUS_KAFKA_BOOTSTRAP")
             fail(f"{name.value} cannot start: no broker answers at {brokers} (LEADBUS_KAFKA_BOOTSTRAP)")
         except DaemonBroken as error:

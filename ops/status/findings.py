@@ -133,7 +133,7 @@ def _of_parked(parked: ParkedFacts) -> Finding:
     if parked.due_in is not None:
         severity = Severity.NOTICE
         what += f", due in {duration(max(parked.due_in, 0.0))}"
-    return Finding(severity, f"{parked.tenant}: {what}", f"leadbus ops parked --tenant {parked.tenant}")
+    return Finding(severity, f"{parked.tenant}: {what}", f"leadbus ops parked list --tenant {parked.tenant}")
 
 
 def _of_gateway(gateway: GatewayFacts) -> Iterator[Finding]:

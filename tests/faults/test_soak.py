@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.kafka]
 
 ROOT = Path(__file__).resolve().parents[2]
 MINUTES = 3
-SEED = 4
+SEED = 7
 PARTS = {
     "gateway",
     "broker",

@@ -32,7 +32,7 @@ def _join_and_leave(stage: Stage, *, old_leaves: bool) -> Run:
         stage.until_ended(load, old)
         new = stage.worker(topics, settings, ordered=True).wait_ready()
         joined = time.monotonic()
-        shared = stage.takes_part(new, load)
+        shared = stage.takes_part(new)
         leaver, stayer = (old, new) if old_leaves else (new, old)
         left = leaver.ask_to_stop()
         leaver.wait_stopped(20)

@@ -48,13 +48,14 @@ class Run:
         }
 
 
-def whole(runs: Sequence[Run], *, quick: bool) -> dict[str, Any]:
-    """The answer of the command. What peers lose is in their runs, not in the sums."""
+def whole(runs: Sequence[Run], *, quick: bool, left_out: Sequence[str] = ()) -> dict[str, Any]:
+    """The answer of the command. What peers lose is in their runs, not in the sums; `left_out` could not be had."""
     ours = [run for run in runs if run.counts]
     return {
         "chaos": "runtime",
         "quick": quick,
         "runs": [run.as_json() for run in runs],
+        "left_out": list(left_out),
         "lost": sum(len(run.figures.lost) for run in ours),
         "duplicates": sum(run.figures.duplicates for run in ours),
         "broken": [f"{run.name}: {text}" for run in ours for text in run.broken],

@@ -16,6 +16,7 @@ from confluent_kafka import KafkaException
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from ops.chaos.runtime.figures import judge
 from ops.chaos.runtime.report import Run, whole
 from ops.chaos.runtime.scenarios import PEERS, SCENARIOS, TITLES, Scenario
 from ops.chaos.runtime.stage import BROKER_SETTINGS, Stage
@@ -26,7 +27,7 @@ CAME_TO_ITS_END = "it comes to its end"
 
 
 def run_scenarios(console: Console, names: Sequence[str], *, quick: bool, side_by_side: int = 2) -> dict[str, Any]:
-    """Run them; the answer is `{"chaos", "quick", "runs", "lost", "duplicates", "broken"}`, runs in the order named.
+    """Run them; the answer is `{"chaos", "quick", "runs", "left_out", "lost", "duplicates", "broken"}`.
 
     PartUnavailable when this machine has no Apache Kafka.
     """
@@ -39,8 +40,9 @@ def run_scenarios(console: Console, names: Sequence[str], *, quick: bool, side_b
             return run
 
         with ThreadPoolExecutor(side_by_side, thread_name_prefix="scenario") as pool:
-            runs = [run for run in pool.map(one, names) if run is not None]
-    return whole(runs, quick=quick)
+            runs = list(pool.map(one, names))
+    left_out = [name for name, run in zip(names, runs, strict=True) if run is None]
+    return whole([run for run in runs if run is not None], quick=quick, left_out=left_out)
 
 
 def _run(name: str, scenario: Scenario, bootstrap: str, *, quick: bool) -> Run | None:
@@ -55,13 +57,22 @@ def _run(name: str, scenario: Scenario, bootstrap: str, *, quick: bool) -> Run |
         except PartUnavailable:
             return None
         except (TimeoutError, StackError, KafkaException, OSError) as error:
-            if stage.installation is None:
-                raise
-            run = stage.run(stage.installation)
+            run = _judge_anyway(stage)
             run.promise(CAME_TO_ITS_END, False)
             run.more |= {"error": f"{type(error).__name__}: {error}", "logs": stage.log_ends()}
     run.seconds = time.monotonic() - began
     return run
+
+
+def _judge_anyway(stage: Stage) -> Run:
+    """What can be said of a run that broke off, even when its broker is not there any more."""
+    sent = [] if stage.installation is None else stage.installation.sent
+    try:
+        if stage.installation is not None:
+            return stage.run(stage.installation)
+    except (TimeoutError, KafkaException, OSError):
+        pass
+    return Run(stage.name, len(sent), 0, judge(sent, stage.journal.lines()))
 
 
 def _in_words(run: Run | None) -> str:

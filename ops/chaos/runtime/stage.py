@@ -11,7 +11,7 @@ from pathlib import Path
 from ops.chaos.runtime.evidence import dead_letters, found_on, returning
 from ops.chaos.runtime.figures import judge
 from ops.chaos.runtime.installation import Installation
-from ops.chaos.runtime.journal import Journal, Line
+from ops.chaos.runtime.journal import Journal
 from ops.chaos.runtime.processes import Worker
 from ops.chaos.runtime.report import Run
 from ops.chaos.runtime.waiting import happens, wait_until
@@ -20,6 +20,8 @@ from ops.stack.guard import Guard
 from ops.stack.kafka import RealKafka
 
 ROOT = Path(__file__).resolve().parents[3]
+SHARE = 200
+"""Handlers that a worker must have ended to have taken part."""
 BROKER_SETTINGS = {"group.min.session.timeout.ms": "1000"}
 """Sessions shorter than a broker usually allows: the small sizes need not wait for six seconds."""
 
@@ -84,7 +86,6 @@ class Stage:
         self,
         topics: Installation,
         *,
-        lines: Sequence[Line] | None = None,
         faults: Sequence[float] = (),
         committed: Collection[int] = (),
         ordered: bool = False,
@@ -97,7 +98,7 @@ class Stage:
         elsewhere = {number for number, _ in dead_letters(topics)} | returning(topics) | self.parked(topics)
         figures = judge(
             [one for one in found if one.number not in without],
-            self.journal.lines() if lines is None else lines,
+            self.journal.lines(),
             elsewhere=elsewhere,
             faults=faults,
             committed=committed,
@@ -119,9 +120,9 @@ class Stage:
         """Wait until `count` handlers have ended; returns the moment."""
         return wait_until(f"{count} handlers have ended", lambda: self.ended(worker) >= count, seconds)
 
-    def takes_part(self, worker: Worker, count: int) -> bool:
-        """Whether a worker that joined has ended `count` handlers within half a minute."""
-        return happens(lambda: self.ended(worker) >= count, 30)
+    def takes_part(self, worker: Worker) -> bool:
+        """Whether a worker that joined takes some of the work within half a minute."""
+        return happens(lambda: self.ended(worker) >= SHARE, 30)
 
     def until_committed(self, seconds: float = 90.0) -> None:
         """Wait until the group's commits have reached the end of what was sent."""
@@ -135,7 +136,8 @@ class Stage:
     def parked(self, topics: Installation) -> set[int]:
         """The numbers of the records that were parked."""
         events = {one.event_id: one.number for one in topics.sent}
-        return {events[line.event_id] for line in self.journal.lines() if line.event == "park"}
+        parked = {line.event_id for line in self.journal.lines() if line.event == "park"}
+        return {events[event] for event in parked & events.keys()}
 
     def __enter__(self) -> "Stage":
         return self

@@ -31,7 +31,7 @@ def rolling_upgrade(stage: Stage) -> Run:
         old = stage.worker(topics, {}, reads=1).wait_ready()
         stage.until_ended(load, old)
         new = stage.worker(topics, {}, reads=2).wait_ready()
-        shared = stage.takes_part(new, load)
+        shared = stage.takes_part(new)
         old.ask_to_stop()
         old.wait_stopped(20)
         stage.until_ended(stage.ended(new) + load, new)

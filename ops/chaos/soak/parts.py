@@ -63,7 +63,7 @@ class Parts:
         self._note = note
         self._held: set[str] = set()
         self._armed: dict[str, str] = {}
-        self._pause: Counter[str] = Counter()
+        self._pause: dict[str, float] = {}
         self._started: dict[str, float] = {}
         self._broker_excused_until = 0.0
         self._broker_down = False
@@ -179,8 +179,8 @@ class Parts:
         else:
             self._found(part, exits[-1])
             lived = time.monotonic() - self._started.get(part, 0.0)
-            self._pause[part] = 1 if lived > 30.0 else self._pause[part] * 2 or 1
-            pause = min(float(self._pause[part]), LONGEST_PAUSE_SECONDS)
+            self._pause[part] = min(2.0 if lived > 30.0 else self._pause.get(part, 1.0) * 2, LONGEST_PAUSE_SECONDS)
+            pause = self._pause[part]
         task = asyncio.create_task(self._start_later(part, pause), name=f"restart {part}")
         self._restarts.add(task)
         task.add_done_callback(self._restarts.discard)

@@ -24,11 +24,11 @@ from consumers.runtime.daemon import Daemon, build_daemon
 from consumers.runtime.failpoints import Failpoints
 from consumers.runtime.settings import RuntimeSettings
 from schemas import codec
-from schemas.topics import ANALYZED, DEAD_LETTERS, INBOUND_MESSAGES, OUTCOMES, RETRY_TIERS
+from schemas.topics import ANALYZED, DEAD_LETTERS, INBOUND_MESSAGES, OUTCOMES, RETRY_TIERS, overflow
 from tests.conformance.runtime.example import GROUP, Journal, ParkingLot, example_spec, headers_of, inbound
 
 PARTITIONS = 4
-TOPICS = (INBOUND_MESSAGES, ANALYZED, OUTCOMES, DEAD_LETTERS, *RETRY_TIERS)
+TOPICS = (INBOUND_MESSAGES, overflow(INBOUND_MESSAGES), ANALYZED, OUTCOMES, DEAD_LETTERS, *RETRY_TIERS)
 
 
 def topics_of(prefix: str, *, without: Sequence[str] = ()) -> list[tuple[str, int]]:

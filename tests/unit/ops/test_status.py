@@ -127,7 +127,7 @@ def test_a_connector_that_is_the_cause_is_named_and_what_is_due_needs_nobody() -
         finding.text for finding in of(store=WORST.store)
     )
     assert (found["dent"].severity, found["dent"].text.endswith("due in 1 h")) == (Severity.NOTICE, True)
-    assert found["acme"].next == "leadbus ops parked --tenant acme"
+    assert found["acme"].next == "leadbus ops parked list --tenant acme"
 
 
 def test_the_worst_comes_first() -> None:

@@ -42,7 +42,7 @@ class MemoryConsumer:
             for offset, arrival in sorted(self.logs.get(partition, {}).items()):
                 if partition not in self.paused and offset >= self.positions[partition]:
                     self.positions[partition] = offset + 1
-                    engine.accept(arrival)
+                    engine.accept([arrival])
 
     def assigned(self) -> frozenset[Partition]:
         return self._assigned
@@ -69,6 +69,10 @@ class MemoryConsumer:
         if self.silent:
             raise BrokerUnavailable("silent")
         return {partition: self.commits[partition] for partition in partitions if partition in self.commits}
+
+    async def topic_ids(self, topics: Collection[str]) -> Mapping[str, str]:
+        await asyncio.sleep(0)
+        return {}
 
     async def bounds(self, partitions: Collection[Partition]) -> Mapping[Partition, Bounds]:
         await asyncio.sleep(0)

@@ -35,7 +35,6 @@ class House:
             self.consumer,
             self._process,
             slots=slots,
-            lane_of=lambda arrival: None,
             settings=RuntimeSettings.model_validate(quick | settings),
             clock=SystemClock(),
             metrics=self.metrics,
@@ -102,7 +101,7 @@ async def test_nothing_of_a_new_partition_is_taken_before_its_commit_is_known() 
     house.consumer.assign(house.engine, ONE)
     assert house.consumer.paused == {ONE}
     for offset in (0, 1, 2):
-        house.engine.accept(house.consumer.logs[ONE][offset])
+        house.engine.accept([house.consumer.logs[ONE][offset]])
     await eventually(lambda: house.engine.settled)
     await house.pump()
     assert house.started == [(1, 4), (1, 5), (1, 7), (1, 8), (1, 9)]
@@ -289,7 +288,7 @@ async def test_a_drain_waits_for_what_runs_and_leaves_the_rest_uncommitted() -> 
     await house.pump()
     drain = asyncio.create_task(house.engine.drain())
     await asyncio.sleep(0.01)
-    house.engine.accept(Arrival(ONE, 5, None, b"late"))
+    house.engine.accept([Arrival(ONE, 5, None, b"late")])
     await house.let_go(ONE, 0)
     await drain
     assert house.consumer.paused == {ONE}
