@@ -29,6 +29,8 @@ BROKER_EXCUSE_SECONDS = 20.0
 """After the broker's return, how long a daemon's end may still be the broker's doing."""
 LONGEST_PAUSE_SECONDS = 10.0
 ENVIRONMENT = 3
+STOPPED = (0, -signal.SIGTERM)
+"""After SIGTERM; the signal itself ends a part that is still loading and does not listen for it yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,7 @@ class Parts:
         ended = await supervisor.stop(part, TERM_SECONDS)
         if ended.code == -signal.SIGKILL:
             self.slow_stops.append(f"{part} did not stop within {TERM_SECONDS:.0f} s of SIGTERM")
-        elif ended.code != 0:
+        elif ended.code not in STOPPED:
             self._found(part, ended)
 
     async def _start(self, part: str, failpoint: str | None = None) -> None:

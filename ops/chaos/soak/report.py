@@ -73,6 +73,7 @@ def report_of(
         "final_states": dict(sorted(verdict.final_states.items())),
         "stuck": verdict.stuck[:SHOWN],
         "dead_letters": len(account.dead_letters),
+        "told_again": sum(states.total() - 1 for states in account.outcomes.values()),
         "told_differently": verdict.told_differently,
         "tickets": verdict.tickets,
         "settle_seconds": round(took.settling, 1),

@@ -20,7 +20,16 @@ from schemas.headers import (
     RETRY_FOR,
     RecordHeaders,
 )
-from schemas.topics import ANALYZED, DEAD_LETTERS, INBOUND_MESSAGES, LARGEST_RECORD, OUTCOMES, RETRY_TIERS, table
+from schemas.topics import (
+    ANALYZED,
+    DEAD_LETTERS,
+    INBOUND_MESSAGES,
+    LARGEST_RECORD,
+    OUTCOMES,
+    RETRY_TIERS,
+    overflow,
+    table,
+)
 from tests.conformance.runtime.cluster import PARTITIONS, Cluster, leads, until
 from tests.conformance.runtime.example import GROUP, Journal, ParkingLot, headers_of, inbound
 
@@ -162,7 +171,7 @@ async def test_a_dead_letter_that_cannot_be_written_keeps_its_offset_open_until_
     apache: Cluster, journal: Journal
 ) -> None:
     prefix = apache.prefix + "late."
-    for topic in (INBOUND_MESSAGES, ANALYZED, OUTCOMES):
+    for topic in (INBOUND_MESSAGES, overflow(INBOUND_MESSAGES), ANALYZED, OUTCOMES):
         apache.create(prefix + topic, 4)
     late = Cluster(apache.bootstrap, prefix, apache.create)
     late.produce([*leads(1, "permanent"), *leads(5, start=1)], partition=lambda _: 0)

@@ -96,7 +96,8 @@ async def test_a_member_without_partitions_placed_is_alive_but_not_ready(journal
 
 def test_the_application_describes_its_topics_and_documents_without_a_broker(journal: Journal) -> None:
     document = json.loads(build_app(example_spec(journal), topic_prefix="x.").schema.to_specification().to_json())
-    assert {channel["address"] for channel in document["channels"].values()} == {"x.inbound.messages", "x.analyzed"}
+    addresses = {channel["address"] for channel in document["channels"].values()}
+    assert addresses == {"x.inbound.messages", "x.inbound.messages.overflow", "x.analyzed"}
     assert {"Inbound", "Analyzed", "Envelope"} <= document["components"]["schemas"].keys()
     retry = json.loads(build_retry_app().schema.to_specification().to_json())
     assert "retry.10s" in {channel["address"] for channel in retry["channels"].values()}
