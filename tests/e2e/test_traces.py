@@ -44,7 +44,9 @@ async def test_a_call_is_one_trace_from_the_webhook_to_the_crm(tmp_path: Path) -
             await collector.until(
                 lambda spans: (
                     any(s.service == "leadbus.delivery" and s.name.startswith("crm.hubspot") for s in spans)
-                    and sum(s.name == "outcomes process" for s in spans) >= 1
+                    and any(s.name == "outcomes process" for s in spans)
+                    # Either phase may reach the CRM first.
+                    and any(s.service == "leadbus.routing" and s.name == "analyzed process" for s in spans)
                 )
             )
             assert (await post_all(house.gateway_url, [unkept]))[0].status == 202

@@ -11,7 +11,7 @@ import pytest
 
 from ops.chaos.runtime.scenarios import SCENARIOS
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.long]
 
 ROOT = Path(__file__).resolve().parents[2]
 
