@@ -174,6 +174,7 @@ class Outcomes(Generic[D]):
             self._well(headers)
             self._failpoints.hit("after_publish_before_commit")
             self._common_ends.count("done")
+            record_ended("done")
             return
         self._failpoints.hit("after_publish_before_commit")
         self._ends[outcome].inc()
