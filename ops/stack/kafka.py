@@ -136,7 +136,8 @@ class RealKafka:
         settings = {**_settings(self._port, controller, self._folder / "data"), **self._settings}
         configuration.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
         command = [str(java), *JVM_OPTIONS, "-cp", f"{jars}/*"]
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # Never with a dash in front, which would read as an option.
+        cluster = base64.urlsafe_b64encode(b"k" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
         formatting = [*command, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(configuration)]
         done = subprocess.run(formatting, capture_output=True, text=True, check=False, timeout=START_SECONDS)
         if done.returncode != 0:

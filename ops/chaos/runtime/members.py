@@ -46,7 +46,8 @@ def _join_and_leave(stage: Stage, *, old_leaves: bool) -> Run:
 
 def fell_asleep(stage: Stage) -> Run:
     """A worker is paused (SIGSTOP) until long after its session, a second one takes over, then it is woken: no commit
-    of what it lost is taken, no key is worked on out of order, nothing is lost. What it was doing may end.
+    of what it lost is taken, it begins nothing that the other has done, no key is worked on out of order, nothing is
+    lost. What it was doing may end.
     """
     topics, load = stage.topics(), int(stage.size(600, 2_000))
     session = stage.size(3, 6)
@@ -73,6 +74,7 @@ def fell_asleep(stage: Stage) -> Run:
         "stale_starts": sum(line.number in begun for line in stale),
     }
     run.promise("no commit goes back", all(_goes_on(*pair) for pair in itertools.pairwise(commits)))
+    run.promise("finished work is run again at most from the last second", run.figures.finished_old == 0)
     return run
 
 
