@@ -9,6 +9,8 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
+
 from consumers.runtime.commit_text import read
 from ops.status.facts import BrokerFacts, GroupFacts, PartitionFacts
 from ops.status.groups import Reader, also_running, readers
@@ -19,10 +21,28 @@ ANSWER_SECONDS = 10.0
 HOUR_MS = 3_600_000
 NOWHERE = -1
 RETRY = "retry"
+UNSETTLED = frozenset(
+    {
+        "COORDINATOR_LOAD_IN_PROGRESS",
+        "COORDINATOR_NOT_AVAILABLE",
+        "LEADER_NOT_AVAILABLE",
+        "NOT_COORDINATOR",
+        "NOT_LEADER_FOR_PARTITION",
+        "UNKNOWN_TOPIC_OR_PART",
+        "_WAIT_COORD",
+    }
+)
+"""What a cluster answers for a moment while it chooses who leads what."""
 
 
 class Unreachable(Exception):
     """It does not answer; the text names it and what to do."""
+
+
+def _is_unsettled(error: BaseException) -> bool:
+    from confluent_kafka import KafkaException
+
+    return isinstance(error, KafkaException) and error.args[0].name() in UNSETTLED
 
 
 class _Commit(NamedTuple):
@@ -31,11 +51,19 @@ class _Commit(NamedTuple):
 
 
 def look_at_broker(bootstrap: str, *, prefix: str = "") -> BrokerFacts:
-    """Look once; Unreachable when the cluster does not answer."""
+    """Look once; again for a few seconds while leaders and coordinators are being chosen (after a start, a new topic
+    or a broker's loss). Unreachable when the cluster does not answer.
+    """
     from confluent_kafka import KafkaException
 
+    settled = Retrying(
+        retry=retry_if_exception(_is_unsettled),
+        stop=stop_after_delay(ANSWER_SECONDS),
+        wait=wait_fixed(0.2),
+        reraise=True,
+    )
     try:
-        return _Look(bootstrap, prefix).facts()
+        return settled(_Look(bootstrap, prefix).facts)
     except KafkaException as error:
         raise Unreachable(
             f"no broker answers at {bootstrap} ({error.args[0].str()}); check the address and that Kafka is up"

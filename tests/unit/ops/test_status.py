@@ -308,6 +308,7 @@ async def test_apache_kafka_tells_members_hours_and_configured_retention(kafka: 
     parts = ("--kafka", kafka.bootstrap, "--prefix", prefix, "--store", url)
     answered = await asyncio.to_thread(run, "ops", "status", *parts, "--json")
     told = json.loads(answered.stdout)
+    assert told["unreachable"] == {}
     groups = {group["daemon"]: group for group in told["broker"]["groups"]}
     assert {group["members"] for group in groups.values()} == {0}
     assert (groups["routing"]["lag_records"], groups["recorder"]["lag_records"]) == (4, 6)
