@@ -65,7 +65,7 @@ class Delivery:
                 connector_id=order.step.connector_id,
             )
         if StepScope.OTHER is order.step.scope or Operation.OTHER is order.step.operation:
-            raise Park("newer_step", "a newer daemon is needed to carry out this kind of step")
+            raise Park("newer_step", "a newer daemon is needed to carry out this kind of step", update=True)
         early = await self._without_calling(order, connector)
         if early is not None:
             state, reason = early

@@ -77,7 +77,9 @@ class Releaser:
             await self.store.mark_released(scope, row.park_id)
 
     def _again(self, row: Parked, answer: Release) -> Departure:
-        headers = released_headers(row.headers, group=self._group(row), answer=answer, park_id=row.park_id)
+        headers = released_headers(
+            row.headers, group=self._group(row), answer=answer, park_id=row.park_id, parked_at=row.parked_at
+        )
         return Departure(way_back(row.topic), row.request_id.encode(), row.record, tuple(headers))
 
     def _end(self, row: Parked, by: str) -> Sequence[Departure]:

@@ -4,14 +4,16 @@ Reads the `retry.*` topics in order, one waiting record a partition: within a ti
 they were written, so whoever waits behind the first would wait anyway. Waiting costs a sleeping task, no polling.
 
 Promises: a record comes back with key, value and headers as they were, marked for the group that asked, so that every
-other group of its topic lets it pass. A crash between publishing and commit brings it back twice; handlers are harmless
-to repeat. A record in a retry topic that says not where it belongs, or no longer fits there, becomes a dead letter.
+other group of its topic lets it pass. Where it does not fit there any more, with the headers that it has got meanwhile,
+it goes to the topic's overflow topic. A crash between publishing and commit brings it back twice; handlers are harmless
+to repeat. A record in a retry topic that says not where it belongs, or fits nowhere, becomes a dead letter.
 
 It also releases what is parked and due (due_releases.py), where it is given a store.
 """
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -32,7 +34,7 @@ from consumers.runtime.seam import Failure
 from consumers.runtime.settings import RuntimeSettings
 from schemas.documents import Document
 from schemas.headers import FAILURE_TOPIC, RETRY_DUE_AT, RETRY_FOR, RecordHeaders
-from schemas.topics import DEAD_LETTERS, RETRY_TIERS, table
+from schemas.topics import DEAD_LETTERS, RETRY_TIERS, has_overflow, overflow, table
 
 if TYPE_CHECKING:
     from faststream import FastStream
@@ -73,12 +75,20 @@ class Retries:
             await self._clock.sleep(min(wait, LONGEST_SLEEP))
         kept = tuple((name, value) for name, value in arrival.headers if name != RETRY_DUE_AT)
         try:
-            await self._publishing.until_acknowledged([Departure(topic, arrival.key, arrival.value, kept)])
+            await self._return(Departure(topic, arrival.key, arrival.value, kept))
         except RecordTooLarge as error:
             await self._bury(arrival, headers, "record_too_large", str(error))
             return
         self._failpoints.hit("after_publish_before_commit")
         self._metrics.outcomes.labels("returned").inc()
+
+    async def _return(self, departure: Departure) -> None:
+        try:
+            await self._publishing.until_acknowledged([departure])
+        except RecordTooLarge:
+            if not has_overflow(departure.topic):
+                raise
+            await self._publishing.until_acknowledged([replace(departure, topic=overflow(departure.topic))])
 
     async def _bury(self, arrival: Arrival, headers: RecordHeaders, reason: str, detail: str) -> None:
         origin = origin_of(arrival, headers, self._clock.now())

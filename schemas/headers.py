@@ -36,6 +36,10 @@ RELEASED: Final = "released"
 """Set on a parked record that is published again: how it was released (`schemas.headers.Release`)."""
 PARK_ID: Final = "park_id"
 """Which parked row a released record was."""
+PARKED_TIMES: Final = "parked_times"
+"""How often a released record has been parked so far."""
+PARKED_FIRST_AT: Final = "parked_first_at"
+"""And since when, in ISO 8601."""
 
 
 class Release(StrEnum):

@@ -16,6 +16,9 @@ DAY_MS: Final = 86_400_000
 LARGEST_BODY: Final = 512 * KIB
 """Bytes of a webhook's body; longer ones are refused with 413."""
 LARGEST_RECORD: Final = 900 * KIB
+LARGEST_MOVED_RECORD: Final = LARGEST_RECORD + 16 * KIB
+"""A record of the largest size with the headers of ours that go along when it is moved, retried or released: about 1 KiB
+of codes, ids and times, and at most 2 KiB of what went wrong."""
 LARGEST_FAILED_RECORD: Final = 2 * MIB
 
 
@@ -77,9 +80,9 @@ def table() -> tuple[Topic, ...]:
     """Every topic of an installation, without prefix."""
     return (
         *(Topic(name, 12, 14 * DAY_MS, LARGEST_RECORD) for name in INBOUND),
-        *(Topic(overflow(name), 12, 14 * DAY_MS, LARGEST_RECORD) for name in INBOUND),
+        *(Topic(overflow(name), 12, 14 * DAY_MS, LARGEST_MOVED_RECORD) for name in INBOUND),
         *(Topic(name, 12, 7 * DAY_MS, LARGEST_RECORD) for name in STAGES),
-        *(Topic(overflow(name), 12, 7 * DAY_MS, LARGEST_RECORD) for name in STAGES),
+        *(Topic(overflow(name), 12, 7 * DAY_MS, LARGEST_MOVED_RECORD) for name in STAGES),
         *(Topic(name, 6, 7 * DAY_MS, LARGEST_FAILED_RECORD) for name in RETRY_TIERS),
         Topic(DEAD_LETTERS, 6, 30 * DAY_MS, LARGEST_FAILED_RECORD),
         Topic(NOTICES, 6, 30 * DAY_MS, LARGEST_FAILED_RECORD),

@@ -142,7 +142,10 @@ class Sink(Protocol):
         ...
 
     def assigned(self, partitions: Collection[Partition]) -> None:
-        """The group has shared out; runs before anything of the new share is read."""
+        """The group has shared out; runs before anything of the new share is read.
+
+        Each partition must have been sought when it returns: a door may take one without a place for a fault.
+        """
         ...
 
 

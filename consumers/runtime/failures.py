@@ -1,8 +1,8 @@
 """Retries, dead letters and moves: the original key, value and headers untouched, plus headers that say why.
 
 The first failure's time and the first place are kept over all attempts and moves. What an earlier attempt added is
-replaced, so a record never carries two reasons. The answer of a release goes along to retries, and no further. Pure:
-time and chance are arguments.
+replaced, so a record never carries two reasons. The answer of a release goes along to retries, and no further; how
+often and since when the record was parked goes along to its next parking. Pure: time and chance are arguments.
 """
 
 from collections.abc import Mapping
@@ -22,6 +22,8 @@ from schemas.headers import (
     FAILURE_TOPIC,
     FAILURE_TRACE,
     PARK_ID,
+    PARKED_FIRST_AT,
+    PARKED_TIMES,
     RELEASED,
     RETRY_DUE_AT,
     RETRY_FOR,
@@ -43,6 +45,8 @@ OURS = frozenset(
         FAILURE_TOPIC,
         FAILURE_TRACE,
         PARK_ID,
+        PARKED_FIRST_AT,
+        PARKED_TIMES,
         RELEASED,
         RETRY_DUE_AT,
         RETRY_FOR,
@@ -99,6 +103,12 @@ def answer_of(headers: RecordHeaders) -> tuple[Release, str] | None:
     return Release(answer), park_id
 
 
+def parked_before(headers: RecordHeaders) -> int:
+    """How often a released record was parked; 0 for any other record."""
+    text = headers.get(PARKED_TIMES) if answer_of(headers) is not None else None
+    return int(text) if text and text.isdigit() else 0
+
+
 def wait_for(delay: float, attempt: int) -> tuple[str, float]:
     """The retry tier and the seconds to wait there.
 
@@ -150,14 +160,27 @@ def moved_of(arrival: Arrival, *, topic: str, group: str, reason: str) -> Depart
 
 
 def parked_headers(headers: RecordHeaders, here: Place) -> tuple[tuple[str, bytes], ...]:
-    """What is kept of a record's headers while it is parked: its own, and where it first lay."""
+    """What is kept of a record's headers while it is parked: its own, where it first lay, and its earlier parkings."""
     own = tuple((name, value) for name, value in headers.raw if value is not None and name not in OURS)
-    return own + tuple((name, text.encode()) for name, text in _place(first_place(headers, here)).items())
+    extra = {**_place(first_place(headers, here)), **_parked_so_far(headers)}
+    return own + tuple((name, text.encode()) for name, text in extra.items())
 
 
-def released_headers(kept: RawHeaders, *, group: str, answer: Release, park_id: str) -> RawHeaders:
-    """The headers of a parked record that is published again for its group."""
-    return (*kept, (RETRY_FOR, group.encode()), (RELEASED, answer.value.encode()), (PARK_ID, park_id.encode()))
+def released_headers(
+    kept: RawHeaders, *, group: str, answer: Release, park_id: str, parked_at: datetime | None
+) -> RawHeaders:
+    """The headers of a parked record that is published again for its group; `parked_at` as the store tells it."""
+    before = RecordHeaders.read(kept)
+    times, first = before.get(PARKED_TIMES) or "", before.get(PARKED_FIRST_AT)
+    extra = {
+        RETRY_FOR: group,
+        RELEASED: answer.value,
+        PARK_ID: park_id,
+        PARKED_TIMES: str(int(times) + 1 if times.isdigit() else 1),
+        PARKED_FIRST_AT: first or (parked_at.isoformat() if parked_at is not None else None),
+    }
+    rest = tuple(pair for pair in kept if pair[0] not in extra)
+    return rest + tuple((name, text.encode()) for name, text in extra.items() if text is not None)
 
 
 def dead_letter_of(arrival: Arrival, *, group: str, origin: Origin, failure: Failure) -> Departure:
@@ -196,8 +219,15 @@ def _place(place: Place) -> Mapping[str, str]:
 
 
 def _answered(arrival: Arrival) -> Mapping[str, str]:
-    answer = answer_of(RecordHeaders.read(arrival.headers))
-    return {} if answer is None else {RELEASED: answer[0].value, PARK_ID: answer[1]}
+    headers = RecordHeaders.read(arrival.headers)
+    answer = answer_of(headers)
+    return {} if answer is None else {RELEASED: answer[0].value, PARK_ID: answer[1], **_parked_so_far(headers)}
+
+
+def _parked_so_far(headers: RecordHeaders) -> Mapping[str, str]:
+    if answer_of(headers) is None:
+        return {}
+    return {name: text for name in (PARKED_TIMES, PARKED_FIRST_AT) if (text := headers.get(name)) is not None}
 
 
 def _failed_before(headers: RecordHeaders) -> datetime | None:

@@ -11,6 +11,7 @@ Ask for faults by setting `silent` (no look-up and no commit is answered), `refu
 
 import asyncio
 import itertools
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
@@ -137,6 +138,11 @@ class MemoryBroker:
         for told in list(self.on_growth):
             told()
         return offset
+
+    def number_of(self, topic: str, key: bytes | None) -> int:
+        """Which partition of a topic takes a key: always the same one."""
+        found = self._topics.get(topic)
+        return 0 if found is None else zlib.crc32(key or b"") % len(found.logs)
 
     def skip(self, partition: Partition, offsets: int) -> None:
         """Leave a gap at the end, as the marks of a transaction do."""

@@ -98,7 +98,8 @@ class MemoryPublisher:
         await asyncio.sleep(0)
         # A record must have a key or a value.
         value = b"" if departure.key is None and departure.value is None else departure.value
-        self._broker.append(Partition(departure.topic, 0), departure.key, value, departure.headers)
+        number = self._broker.number_of(departure.topic, departure.key)
+        self._broker.append(Partition(departure.topic, number), departure.key, value, departure.headers)
 
 
 class MemoryDoor:

@@ -2,15 +2,19 @@
 
 Promise: `park` returns only when the row is durable. While the store does not answer, the record stays open, an alarm
 is up, and it is tried again. The one end besides success is `Invalid` of the store's seam: the row can never be kept.
+
+What waits for a newer version of the daemon has no date of its own: it is due after an hour, then every six hours, so
+that it comes back by itself once that version runs. Being parked again is no failure and counts against no limit.
 """
 
 import logging
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import Final, Protocol
 
 from connectors.store.seam import Invalid, Parked
 from consumers.runtime.client import Arrival
 from consumers.runtime.clock import Clock
-from consumers.runtime.failures import parked_headers
+from consumers.runtime.failures import parked_before, parked_headers
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.seam import Park, Place
 from consumers.runtime.settings import RuntimeSettings
@@ -21,6 +25,9 @@ log = logging.getLogger(__name__)
 
 LONGEST_ID = 64
 """Characters of an id that the store takes; ids of ours have 36."""
+UPDATE_WAITS: Final = (timedelta(hours=1), timedelta(hours=6))
+"""How long a record waits for a newer version the first time, and every time after: a roll-out takes minutes, one that
+is put off takes days, and each look costs a trip through the overflow topic."""
 
 
 class Parking(Protocol):
@@ -63,10 +70,15 @@ class ParkingAttendant:
             record=arrival.value or b"",
             headers=parked_headers(headers, place),
             connector_id=why.connector_id,
-            due=why.due,
+            due=self._due(headers, why),
         )
         await self._until_kept(headers.get(TENANT) or "", parked)
         self._metrics.parked.labels(why.reason).inc()
+
+    def _due(self, headers: RecordHeaders, why: Park) -> datetime | None:
+        if why.due is not None or not why.update:
+            return why.due
+        return self._clock.now() + UPDATE_WAITS[min(parked_before(headers), len(UPDATE_WAITS) - 1)]
 
     async def _until_kept(self, tenant_id: str, parked: Parked) -> None:
         wait, stuck = self._settings.publish_backoff_seconds, False

@@ -110,7 +110,7 @@ def _look_at_version(headers: RecordHeaders, known: str) -> None:
         raise Poison("header_missing", f"the header {SCHEMA} names no version")
     ours = int(known.partition(".")[0])
     if major > ours:
-        raise Park(NEWER_SCHEMA, f"version {major} of the document, this daemon reads up to {ours}")
+        raise Park(NEWER_SCHEMA, f"version {major} of the document, this daemon reads up to {ours}", update=True)
 
 
 def _json_of(value: bytes, headers: RecordHeaders) -> Mapping[str, Any]:

@@ -50,14 +50,25 @@ class RetryAfter(HandlerError):
 
 
 class Park(HandlerError):
-    """Wait for a person, a repaired connector, a budget or `due`."""
+    """Wait for a person, a repaired connector, a budget or `due`.
+
+    Or, with `update`, for a newer version of the daemon: nobody tells when that runs, so the record comes back by
+    itself after hours, again and again, until one can read it.
+    """
 
     def __init__(
-        self, reason: str, detail: str = "", *, connector_id: str | None = None, due: datetime | None = None
+        self,
+        reason: str,
+        detail: str = "",
+        *,
+        connector_id: str | None = None,
+        due: datetime | None = None,
+        update: bool = False,
     ) -> None:
         super().__init__(reason, detail)
         self.connector_id = connector_id
         self.due = due
+        self.update = update
 
 
 class Permanent(HandlerError):

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,8 +19,9 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from connectors.settings import ConnectionSettings
 from consumers.retry import build_retry_daemon
+from consumers.runtime.client import Door
 from consumers.runtime.clock import SystemClock
-from consumers.runtime.daemon import Daemon, build_daemon
+from consumers.runtime.daemon import Daemon, build_daemon, plan_of
 from consumers.runtime.failpoints import Failpoints
 from consumers.runtime.settings import RuntimeSettings
 from schemas import codec
@@ -63,7 +64,7 @@ class Cluster:
             headers = [*headers_of(document), *more_headers]
             key = document["envelope"]["request_id"].encode()
             self.produce_raw(key, codec.dumps(document), headers, topic=topic, partition=partition(index))
-        self._producer().flush(20)
+        self.flush()
 
     def produce_raw(
         self,
@@ -118,8 +119,9 @@ class Cluster:
     ) -> AsyncIterator[Daemon]:
         """The example daemon in this process, joined, ready, and with no dead letter held back on probation."""
         ready = asyncio.Event()
+        spec = example_spec(journal, slots=slots)
         daemon = build_daemon(
-            example_spec(journal, slots=slots),
+            spec,
             self.connections,
             RuntimeSettings(
                 **{"grace_seconds": 2.0, "quick_try_wait_seconds": 0.01, "probation_records": 0, **settings}
@@ -129,6 +131,7 @@ class Cluster:
             clock=SystemClock(),
             chance=Random(1),
             on_ready=ready.set,
+            door=self.door(spec.name, plan_of(spec).reads),
         )
         async with _running(daemon, ready):
             yield daemon
@@ -138,10 +141,19 @@ class Cluster:
         """The retry daemon in this process, joined and ready."""
         ready = asyncio.Event()
         daemon = build_retry_daemon(
-            self.connections, RuntimeSettings(), failpoints=Failpoints(), clock=SystemClock(), on_ready=ready.set
+            self.connections,
+            RuntimeSettings(),
+            failpoints=Failpoints(),
+            clock=SystemClock(),
+            on_ready=ready.set,
+            door=self.door("retry", RETRY_TIERS),
         )
         async with _running(daemon, ready):
             yield daemon
+
+    def door(self, name: str, topics: Collection[str]) -> Door | None:
+        """A daemon's way in; None for the one that it makes itself."""
+        return None
 
     @contextlib.contextmanager
     def process(self, journal: Journal, **environment: str) -> Iterator["Process"]:

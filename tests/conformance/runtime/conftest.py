@@ -10,6 +10,7 @@ import pytest
 from ops.stack.embedded_broker import EmbeddedBroker
 from tests.conformance.runtime.cluster import Cluster, topics_of
 from tests.conformance.runtime.example import Journal
+from tests.conformance.runtime.memory_cluster import MemoryCluster
 
 if TYPE_CHECKING:
     from ops.stack.kafka import RealKafka
@@ -26,14 +27,34 @@ def no_more_topics(name: str, partitions: int) -> None:
     raise AssertionError("the embedded broker takes its topics at its start")
 
 
-@pytest.fixture(params=["embedded", pytest.param("apache", marks=pytest.mark.kafka)])
-def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """Either broker, with empty topics."""
-    if request.param == "apache":
-        yield real_cluster(request.getfixturevalue("kafka"))
-        return
-    with EmbeddedBroker(topics_of("")) as broker:
-        yield Cluster(broker.bootstrap, "", no_more_topics)
+APACHE = pytest.param("apache", marks=pytest.mark.kafka)
+
+
+@pytest.fixture(params=["embedded", APACHE])
+def networked(request: pytest.FixtureRequest) -> Cluster:
+    """Each broker that other processes reach, with empty topics."""
+    found: Cluster = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(params=["memory", "embedded", APACHE])
+def cluster(request: pytest.FixtureRequest) -> Cluster:
+    """Each broker, with empty topics."""
+    found: Cluster = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(params=["memory", "embedded"])
+def light(request: pytest.FixtureRequest) -> Cluster:
+    """Each broker that starts at once: for what does not hang on the broker at all."""
+    found: Cluster = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def memory() -> Cluster:
+    """The broker in memory, with empty topics."""
+    return MemoryCluster()
 
 
 @pytest.fixture

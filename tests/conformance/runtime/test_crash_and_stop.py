@@ -14,21 +14,21 @@ RESTART_SECONDS = 12.0
 
 
 async def test_kill_9_behind_a_slow_record_loses_nothing_and_reruns_only_the_last_second(
-    cluster: Cluster, journal: Journal
+    networked: Cluster, journal: Journal
 ) -> None:
     slow = 4  # one at the head of each partition
-    cluster.produce([*leads(slow, "sleep 60"), *leads(200, start=slow)])
-    with cluster.process(journal) as first:
+    networked.produce([*leads(slow, "sleep 60"), *leads(200, start=slow)])
+    with networked.process(journal) as first:
         await until(lambda: len(journal.numbers("end")) >= 200)
         await asyncio.sleep(1.5)
-        cluster.produce(leads(20, start=slow + 200))
+        networked.produce(leads(20, start=slow + 200))
         await until(lambda: len(journal.numbers("end")) >= 220)
         first.kill()
     before = len(journal.lines())
     began = time.monotonic()
-    with cluster.process(journal) as second:
+    with networked.process(journal) as second:
         assert time.monotonic() - began < RESTART_SECONDS
-        cluster.produce(leads(1, start=slow + 220))
+        networked.produce(leads(1, start=slow + 220))
         await until(lambda: slow + 220 in journal.numbers("end"))
         await until(lambda: len([n for n in journal.numbers("start") if n < slow]) == 2 * slow)
         second.kill()
@@ -53,17 +53,17 @@ async def test_a_crash_between_publication_and_commit_publishes_again_and_loses_
     assert {partition: commit.offset for partition, commit in (await embedded.commits()).items()}[0] == 10
 
 
-async def test_sigterm_finishes_what_runs_commits_it_and_leaves_the_group(cluster: Cluster, journal: Journal) -> None:
-    cluster.produce([*leads(8, "sleep 1.5"), *leads(4, "sleep 60", start=8)])
-    with cluster.process(journal, LEADBUS_GRACE_SECONDS="4") as first:
+async def test_sigterm_finishes_what_runs_commits_it_and_leaves_the_group(networked: Cluster, journal: Journal) -> None:
+    networked.produce([*leads(8, "sleep 1.5"), *leads(4, "sleep 60", start=8)])
+    with networked.process(journal, LEADBUS_GRACE_SECONDS="4") as first:
         await until(lambda: len(journal.numbers("start")) == 12)
-        cluster.produce(leads(1, start=12))
+        networked.produce(leads(1, start=12))
         await until(lambda: 12 in journal.numbers("end"))
         assert first.terminate() == 0, first.errors
     assert sorted(journal.numbers("end")) == [*range(8), 12]
     before = len(journal.lines())
     began = time.monotonic()
-    with cluster.process(journal) as second:
+    with networked.process(journal) as second:
         assert time.monotonic() - began < RESTART_SECONDS
         await until(lambda: len(journal.lines()) >= before + 4)
         second.kill()

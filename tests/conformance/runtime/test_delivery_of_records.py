@@ -36,15 +36,15 @@ async def test_the_commit_stays_below_a_slow_record_and_tells_what_is_finished_b
 
 
 async def test_fields_and_sections_of_the_future_and_the_trace_go_through_unharmed(
-    embedded: Cluster, journal: Journal
+    light: Cluster, journal: Journal
 ) -> None:
     (document,) = leads(1)
     document |= {"tomorrow": {"kept": [1, 2.5, None]}}
     document["lead"]["aura"] = "blue"
-    embedded.produce([document])
-    async with embedded.daemon(journal):
+    light.produce([document])
+    async with light.daemon(journal):
         await until(lambda: bool(journal.numbers("end")))
-    (published,) = embedded.read(ANALYZED)
+    (published,) = light.read(ANALYZED)
     grown = codec.loads(published.value())
     assert grown.pop("analysis")["lead_score"] == 50
     document["raw"] = {key: value for key, value in document["raw"].items() if key not in ("body", "encoding")}

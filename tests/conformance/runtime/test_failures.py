@@ -79,13 +79,13 @@ async def test_poison_of_every_kind_becomes_dead_letters_untouched_and_the_parti
 
 @pytest.mark.parametrize(("command", "reason", "calls"), [("permanent", "refused", 1), ("crash", "handler_failed", 3)])
 async def test_what_never_works_becomes_a_dead_letter_with_its_final_state(
-    embedded: Cluster, journal: Journal, command: str, reason: str, calls: int
+    light: Cluster, journal: Journal, command: str, reason: str, calls: int
 ) -> None:
-    embedded.produce(leads(1, command), partition=lambda _: 0)
-    async with embedded.daemon(journal):
-        await all_committed(embedded, 1)
+    light.produce(leads(1, command), partition=lambda _: 0)
+    async with light.daemon(journal):
+        await all_committed(light, 1)
     assert len(journal.numbers("start")) == calls
-    (letter,), (outcome,) = embedded.read(DEAD_LETTERS), embedded.read(OUTCOMES)
+    (letter,), (outcome,) = light.read(DEAD_LETTERS), light.read(OUTCOMES)
     text = b"".join(value or b"" for _, value in letter.headers())
     assert RecordHeaders.read(letter.headers()).get(FAILURE_REASON) == reason
     assert b"nobody may read" not in text
@@ -116,54 +116,54 @@ async def test_a_retry_comes_back_when_it_is_due_and_succeeds(cluster: Cluster, 
     }
 
 
-async def test_a_retry_is_given_up_and_becomes_a_dead_letter(embedded: Cluster, journal: Journal) -> None:
-    embedded.produce(leads(1, "retry-always 0.05"), partition=lambda _: 0)
-    async with embedded.daemon(journal):
-        await all_committed(embedded, 1)
-    (letter,) = embedded.read(DEAD_LETTERS)
+async def test_a_retry_is_given_up_and_becomes_a_dead_letter(light: Cluster, journal: Journal) -> None:
+    light.produce(leads(1, "retry-always 0.05"), partition=lambda _: 0)
+    async with light.daemon(journal):
+        await all_committed(light, 1)
+    (letter,) = light.read(DEAD_LETTERS)
     assert RecordHeaders.read(letter.headers()).get(FAILURE_REASON) == "gave_up"
-    assert all(not embedded.read(tier) for tier in RETRY_TIERS)
+    assert all(not light.read(tier) for tier in RETRY_TIERS)
 
 
-async def test_a_retry_for_another_group_is_finished_unread(embedded: Cluster, journal: Journal) -> None:
-    embedded.produce(leads(1), partition=lambda _: 0, more_headers=[(RETRY_FOR, b"leadbus.somebody-else")])
-    embedded.produce(leads(1, start=1), partition=lambda _: 0)
-    async with embedded.daemon(journal):
-        await all_committed(embedded, 2)
+async def test_a_retry_for_another_group_is_finished_unread(light: Cluster, journal: Journal) -> None:
+    light.produce(leads(1), partition=lambda _: 0, more_headers=[(RETRY_FOR, b"leadbus.somebody-else")])
+    light.produce(leads(1, start=1), partition=lambda _: 0)
+    async with light.daemon(journal):
+        await all_committed(light, 2)
     assert journal.numbers("start") == [1]
 
 
-async def test_a_retry_topic_that_holds_something_else_does_not_stop_the_retry_daemon(embedded: Cluster) -> None:
-    embedded.produce(leads(1), topic="retry.10s", partition=lambda _: 0)
-    async with embedded.retry_daemon():
-        await until(lambda: len(embedded.read(DEAD_LETTERS)) == 1)
-    assert RecordHeaders.read(embedded.read(DEAD_LETTERS)[0].headers()).get(FAILURE_REASON) == "not_a_retry"
+async def test_a_retry_topic_that_holds_something_else_does_not_stop_the_retry_daemon(light: Cluster) -> None:
+    light.produce(leads(1), topic="retry.10s", partition=lambda _: 0)
+    async with light.retry_daemon():
+        await until(lambda: len(light.read(DEAD_LETTERS)) == 1)
+    assert RecordHeaders.read(light.read(DEAD_LETTERS)[0].headers()).get(FAILURE_REASON) == "not_a_retry"
 
 
-async def test_parked_records_are_kept_once_though_the_store_was_away(embedded: Cluster, journal: Journal) -> None:
+async def test_parked_records_are_kept_once_though_the_store_was_away(light: Cluster, journal: Journal) -> None:
     parking = ParkingLot(refusals=2)
     (document,) = leads(1, "park")
-    embedded.produce([document], partition=lambda _: 0)
-    async with embedded.daemon(journal, parking=parking, publish_backoff_seconds=0.05):
-        await all_committed(embedded, 1)
+    light.produce([document], partition=lambda _: 0)
+    async with light.daemon(journal, parking=parking, publish_backoff_seconds=0.05):
+        await all_committed(light, 1)
     ((tenant, parked),) = parking.parked.values()
     assert tenant == "acme"
     assert (parked.stage, parked.reason, parked.connector_id) == ("example", "connector_broken", "crm")
     assert (parked.topic, parked.record) == (INBOUND_MESSAGES, codec.dumps(document))
     place = (("failure_topic", b"inbound.messages"), ("failure_partition", b"0"), ("failure_offset", b"0"))
     assert parked.headers == (*headers_of(document), *place)  # where it first lay, for whoever counts arrivals
-    assert embedded.read(DEAD_LETTERS) == []
+    assert light.read(DEAD_LETTERS) == []
 
 
-async def test_a_newer_major_version_is_parked_unread(embedded: Cluster, journal: Journal) -> None:
+async def test_a_newer_major_version_is_parked_unread(light: Cluster, journal: Journal) -> None:
     document: dict[str, Any] = {"a shape": "of tomorrow", "envelope": inbound(1)["envelope"]}
     parking = ParkingLot()
-    embedded.produce_raw(b"k", codec.dumps(document), headers_of(document, version="2.0"))
-    embedded.flush()
-    async with embedded.daemon(journal, parking=parking):
-        await all_committed(embedded, 1)
+    light.produce_raw(b"k", codec.dumps(document), headers_of(document, version="2.0"))
+    light.flush()
+    async with light.daemon(journal, parking=parking):
+        await all_committed(light, 1)
     ((_, parked),) = parking.parked.values()
-    assert (parked.reason, journal.lines(), embedded.read(DEAD_LETTERS)) == ("newer_schema", [], [])
+    assert (parked.reason, journal.lines(), light.read(DEAD_LETTERS)) == ("newer_schema", [], [])
 
 
 @pytest.mark.kafka
@@ -194,7 +194,7 @@ async def test_a_daemon_started_on_a_group_without_commits_reads_from_the_beginn
         await until(lambda: len(journal.numbers("end")) == 4)
 
 
-@pytest.mark.parametrize("broker", ["embedded", pytest.param("apache", marks=pytest.mark.kafka)])
+@pytest.mark.parametrize("broker", ["memory", "embedded", pytest.param("apache", marks=pytest.mark.kafka)])
 async def test_the_largest_record_fits_into_the_dead_letters_and_the_retry_topics(
     broker: str, request: pytest.FixtureRequest, journal: Journal
 ) -> None:

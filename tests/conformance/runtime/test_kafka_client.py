@@ -1,9 +1,9 @@
-"""The Consumer protocol on aiokafka: what it asks of a broker, and what it refuses to do in the group's name."""
+"""The Consumer protocol on aiokafka, beyond what every door does: sleepers, restarts, refused commits."""
 
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,6 @@ from confluent_kafka import TopicPartition as ConfluentPartition
 
 from consumers.runtime.client import Bounds, BrokerUnavailable, CommitRefused, Committed, Partition
 from consumers.runtime.kafka_client import KafkaConsumer
-from ops.stack.embedded_broker import EmbeddedBroker
 
 if TYPE_CHECKING:
     from ops.stack.kafka import RealKafka
@@ -27,7 +26,7 @@ LEADS, CALLS = Partition("leads", 0), Partition("calls", 1)
 
 
 class Broker:
-    """Either broker, with topics of the test's own."""
+    """Apache Kafka, with topics of the test's own."""
 
     def __init__(self, bootstrap: str, prefix: str) -> None:
         self.bootstrap = bootstrap
@@ -81,15 +80,6 @@ async def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> No
             await asyncio.sleep(0.02)
 
 
-@pytest.fixture(params=["embedded", pytest.param("apache", marks=pytest.mark.kafka)])
-def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
-    if request.param == "apache":
-        yield apache_broker(request.getfixturevalue("kafka"))
-        return
-    with EmbeddedBroker([("leads", 2), ("calls", 2)]) as embedded:
-        yield Broker(embedded.bootstrap, "")
-
-
 @pytest.fixture
 def apache(kafka: "RealKafka") -> Broker:
     return apache_broker(kafka)
@@ -99,40 +89,6 @@ def apache_broker(kafka: "RealKafka") -> Broker:
     prefix = f"{uuid.uuid4().hex[:8]}."
     kafka.create_topics([(prefix + "leads", 2), (prefix + "calls", 2)])
     return Broker(kafka.bootstrap, prefix)
-
-
-async def test_commits_are_read_as_they_were_written_and_missing_ones_are_missing(broker: Broker) -> None:
-    async with broker.member("leads", "calls") as (_, ours):
-        assert await ours.committed([LEADS, CALLS]) == {}
-        await ours.commit({LEADS: Committed(3, "a text of ours: {}"), CALLS: Committed(0, "")})
-        assert await ours.committed([LEADS, CALLS, Partition("leads", 1)]) == {
-            LEADS: Committed(3, "a text of ours: {}"),
-            CALLS: Committed(0, ""),
-        }
-
-
-async def test_the_largest_metadata_text_is_taken(broker: Broker) -> None:
-    async with broker.member("leads") as (_, ours):
-        await ours.commit({LEADS: Committed(3, "x" * 3_800)})
-        assert (await ours.committed([LEADS]))[LEADS].metadata == "x" * 3_800
-
-
-async def test_the_logs_bounds_are_told(broker: Broker) -> None:
-    await broker.produce(LEADS, 3)
-    async with broker.member("leads") as (_, ours):
-        assert await ours.bounds([LEADS, Partition("leads", 1)]) == {
-            LEADS: Bounds(0, 3),
-            Partition("leads", 1): Bounds(0, 0),
-        }
-
-
-async def test_every_topic_has_an_id_of_its_own_that_stays(broker: Broker) -> None:
-    async with broker.member("leads") as (_, ours):
-        ids = await ours.topic_ids(["leads", "calls"])
-        assert ids.keys() == {"leads", "calls"}
-        assert len(set(ids.values())) == 2
-        assert await ours.topic_ids(["calls"]) == {"calls": ids["calls"]}
-        assert await ours.topic_ids([]) == {}
 
 
 @pytest.mark.kafka
@@ -153,13 +109,6 @@ async def test_a_topic_made_anew_has_another_id_and_one_that_is_not_there_has_no
     kafka.create_topics([(f"{apache.prefix}leads", 2)])
     assert (await ours.topic_ids(["leads"]))["leads"] != before
     await ours.close()
-
-
-async def test_a_commit_for_a_partition_that_is_not_assigned_is_refused_as_a_whole(broker: Broker) -> None:
-    async with broker.member("leads") as (_, ours):
-        with pytest.raises(CommitRefused, match="not assigned"):
-            await ours.commit({LEADS: Committed(3, ""), CALLS: Committed(3, "")})
-        assert await ours.committed([LEADS, CALLS]) == {}
 
 
 async def test_without_a_consumer_nothing_is_assigned_and_nothing_is_committed() -> None:

@@ -63,11 +63,11 @@ async def test_the_window_pauses_a_partition_and_goes_on_without_loss(cluster: C
     assert Counter(journal.numbers("start")) == Counter(range(300))
 
 
-async def test_health_tells_alive_ready_and_numbers(embedded: Cluster, journal: Journal) -> None:
+async def test_health_tells_alive_ready_and_numbers(light: Cluster, journal: Journal) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    async with embedded.daemon(journal, health_port=port, watch_interval_seconds=0.1):
-        embedded.produce(leads(3))
+    async with light.daemon(journal, health_port=port, watch_interval_seconds=0.1):
+        light.produce(leads(3))
         await until(lambda: len(journal.numbers("end")) == 3)
         assert (await asyncio.to_thread(answer, port, "/healthz"))[0] == 200
         async with asyncio.timeout(5):

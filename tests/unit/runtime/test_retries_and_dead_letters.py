@@ -125,9 +125,19 @@ async def test_the_retry_daemon_waits_until_a_record_is_due_and_sends_it_to_wher
     assert headers.get(RETRY_DUE_AT) is None
 
 
-async def test_a_retry_that_no_longer_fits_its_topic_becomes_a_dead_letter() -> None:
+async def test_a_retry_that_no_longer_fits_its_topic_goes_to_the_overflow_topic_as_it_is() -> None:
     room = RetryRoom()
     room.publisher.errors = [RecordTooLarge("inbound.calls")]
+    arrival = failed(HERE, room.clock, 1)
+    await room.retries.process(arrival)
+    (sent,) = room.publisher.published
+    assert (sent.topic, sent.key, sent.value) == ("inbound.calls.overflow", arrival.key, arrival.value)
+    assert sent.headers == tuple(pair for pair in arrival.headers if pair[0] != RETRY_DUE_AT)
+
+
+async def test_a_retry_that_fits_nowhere_becomes_a_dead_letter() -> None:
+    room = RetryRoom()
+    room.publisher.errors = [RecordTooLarge("inbound.calls"), RecordTooLarge("inbound.calls.overflow")]
     await room.retries.process(failed(HERE, room.clock, 1))
     assert [
         (sent.topic, RecordHeaders.read(sent.headers).get(FAILURE_REASON)) for sent in room.publisher.published
