@@ -5,7 +5,7 @@ unknown fields are allowed in documents, and an open enumeration takes values of
 Files that people edit are the opposite: closed, and without the values that only a reader needs.
 
 The AsyncAPI document is FastStream's own, merged over the daemons, with each topic tied to its one document and with
-what the runtime itself may publish for any of them.
+what the runtime itself may publish for any of them. What no daemon but the command line publishes is added to it.
 """
 
 import json
@@ -19,6 +19,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core.core_schema import EnumSchema
 
 import schemas.api as api
+import schemas.audit as audit
 import schemas.bundle as bundle
 import schemas.rulefile as rulefile
 import schemas.tenant as tenant
@@ -26,7 +27,7 @@ from schemas.base import FileModel, OpenEnum
 from schemas.decision import Decided
 from schemas.delivery import DeliveryOrder, Outcome
 from schemas.documents import Analyzed, Document, Inbound, Transcribed
-from schemas.topics import DEAD_LETTERS, RETRY_TIERS, has_overflow, overflow
+from schemas.topics import AUDIT, DEAD_LETTERS, RETRY_TIERS, has_overflow, overflow
 
 if TYPE_CHECKING:
     from faststream import FastStream
@@ -36,7 +37,10 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 DOCUMENTS: tuple[type[Document], ...] = (Inbound, Transcribed, Analyzed, Decided, DeliveryOrder, Outcome)
 """Every document on the topics."""
 
+AUDIT_ENTRY = f"{audit.AuditEntry.schema_name}-{audit.AuditEntry.schema_version.split('.')[0]}"
+
 OTHERS: Mapping[str, type[BaseModel]] = {
+    AUDIT_ENTRY: audit.AuditEntry,
     "tenant-file": tenant.TenantFile,
     "offices-office": tenant.Office,
     "bundle-intake": tenant.IntakeBundle,
@@ -110,6 +114,7 @@ def asyncapi() -> dict[str, Any]:
         app = build_app(replace(spec, publishes={**spec.publishes, **FAILURES}))
         _merge(merged, app, {**spec.topics, **reads})
     _merge(merged, build_retry_app(), {})
+    _add_operators(merged)
     merged["info"] = {"title": "leadbus daemons", "version": "1.0"}
     return merged
 
@@ -123,6 +128,28 @@ def _merge(merged: dict[str, Any], app: "FastStream", reads: Mapping[str, type[D
         merged.setdefault("components", {}).setdefault(section, {}).update(entries)
     for key in ("asyncapi", "defaultContentType", "servers"):
         merged.setdefault(key, document[key])
+
+
+def _add_operators(merged: dict[str, Any]) -> None:
+    """What `leadbus ops` publishes, in the form that FastStream gives to a daemon's publisher."""
+    name, entry = f"operators:{AUDIT}:out", audit.AuditEntry
+    message = f"{name}:Message"
+    merged["channels"][name] = {
+        "address": AUDIT,
+        "servers": [{"$ref": f"#/servers/{server}"} for server in merged["servers"]],
+        "messages": {"Message": {"$ref": f"#/components/messages/{message}"}},
+        "bindings": {"kafka": {"topic": AUDIT, "bindingVersion": "0.4.0"}},
+    }
+    merged["operations"][name] = {
+        "action": "send",
+        "channel": {"$ref": f"#/channels/{name}"},
+        "messages": [{"$ref": f"#/channels/{name}/messages/Message"}],
+    }
+    merged["components"]["messages"][message] = {
+        "title": message,
+        "payload": {"$ref": f"#/components/schemas/{entry.__name__}"},
+    }
+    merged["components"]["schemas"][entry.__name__] = entry.model_json_schema(schema_generator=OpenContract)
 
 
 def _one_document_a_topic(document: dict[str, Any], reads: Mapping[str, type[Document]]) -> None:

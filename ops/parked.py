@@ -115,14 +115,15 @@ async def release(
     """Release all of them; `progress` is told after each batch how many rows that were. How many it was in all."""
     done = 0
     for tenant, rows in _batches(found):
-        await releaser.publish([_audited(tenant, rows, answer, by, releaser.clock.now())])
+        await releaser.publish([audited(tenant, rows, answer, by, releaser.clock.now())])
         await releaser.release(Scope(tenant), rows, answer, by)
         done += len(rows)
         progress(len(rows))
     return done
 
 
-def _audited(tenant: str, rows: Sequence[Parked], answer: Release, by: str, at: datetime) -> Departure:
+def audited(tenant: str, rows: Sequence[Parked], answer: Release, by: str, at: datetime) -> Departure:
+    """What the topic `audit` is told before these rows of a tenant are released."""
     subjects = tuple(row.park_id for row in rows)
     entry = AuditEntry(tenant_id=tenant, what=RELEASE, by=by, at=at, answer=answer.value, subjects=subjects)
     headers = tuple(audit_headers(tenant=tenant, schema=entry.schema_name, version=entry.schema_version))

@@ -93,6 +93,7 @@ class Intake:
             session_timeout_ms=settings.session_timeout_ms,
             heartbeat_interval_ms=settings.heartbeat_interval_ms,
             rebalance_timeout_ms=settings.rebalance_timeout_ms,
+            max_poll_interval_ms=settings.max_poll_interval_ms,
             listener=None if taker is None else _Listener(taker),
             parser=_parse,
             decoder=_decode,

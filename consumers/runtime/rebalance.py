@@ -12,8 +12,9 @@ Promises: nothing is read of a new partition before its commit is known. An answ
 is thrown away. Reading the commits is repeated until it succeeds; kept partitions do not wait for it.
 
 Offset reset is `none`: a group without a commit begins at the log's start, and says so; a commit below the log's start
-means that retention removed records unread; a commit above its end, or with another topic's id, means that the topic
-was made anew, and it is read from its beginning. Both are counted and logged as errors.
+means that retention removed records unread, which is counted and logged as critical: they are lost, and where they were
+is all that can be told. A commit above its end, or with another topic's id, means that the topic was made anew, and it
+is read from its beginning; that is counted and logged as an error.
 """
 
 import asyncio
@@ -55,7 +56,6 @@ class Rebalance:
         on_placed: Callable[[], None],
         on_end: Callable[[asyncio.Task[None]], None],
         on_halted: Callable[[], None] = lambda: None,
-        on_expired: Callable[[Partition, int, int], None] = lambda partition, first, end: None,
         hold: Callable[[], None] = lambda: None,
         release: Callable[[], None] = lambda: None,
         settle_seconds: float = SETTLE_SECONDS,
@@ -63,9 +63,8 @@ class Rebalance:
         """`on_placed` is called whenever every assigned partition has its place, `on_end` when placing ended.
 
         `on_halted` is called when a commit says that a member of this group stopped by the dead-letter limits; the
-        commits go on saying so until `commits.halted` is set to False. `on_expired` is called with the records that
-        retention removed unread: the first offset, and the one after the last. Between `hold` and `release` no record
-        is to be begun; what runs gets `settle_seconds` to end, so that it is not run again elsewhere.
+        commits go on saying so until `commits.halted` is set to False. Between `hold` and `release` no record is to be
+        begun; what runs gets `settle_seconds` to end, so that it is not run again elsewhere.
         """
         self._consumer = consumer
         self._ledgers = ledgers
@@ -77,7 +76,6 @@ class Rebalance:
         self._on_placed = on_placed
         self._on_end = on_end
         self._on_halted = on_halted
-        self._on_expired = on_expired
         self._hold = hold
         self._release = release
         self._settle_seconds = settle_seconds
@@ -199,7 +197,7 @@ class Rebalance:
             self._note_made_anew(partition, commit.offset)
             finished = frozenset()
         elif commit.offset < bounds.begin:
-            self._note_expired(partition, commit.offset, bounds.begin)
+            self._note_expired(partition, commit.offset, bounds.begin, told.finished)
         else:
             start = commit.offset
         ledger = Ledger(start, finished, topic_id=told.topic_id, halted=told.halted, commit=commit)
@@ -239,9 +237,16 @@ class Rebalance:
         self._metrics.recreated.labels(partition.topic).inc()
         log.error("%s/%d was made anew (%d was of another log): from its beginning", *partition, position)
 
-    def _note_expired(self, partition: Partition, expected: int, begin: int) -> None:
-        self._metrics.expired.inc(begin - expected)
-        log.error(
-            "%s/%d: retention removed %d records unread (%d to %d)", *partition, begin - expected, expected, begin
+    def _note_expired(
+        self, partition: Partition, expected: int, begin: int, finished: Collection[int] = frozenset()
+    ) -> None:
+        lost = begin - expected - sum(offset < begin for offset in finished)
+        self._metrics.expired.inc(lost)
+        log.critical(
+            "LOST to retention, unread: %d records of %s/%d, offsets %d to %d; raise the topic's retention.ms,"
+            " and see `leadbus ops status` for what else runs out",
+            lost,
+            *partition,
+            expected,
+            begin - 1,
         )
-        self._on_expired(partition, expected, begin)

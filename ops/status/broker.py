@@ -243,4 +243,5 @@ def _partition(
         age=age,
         headroom=headroom,
         halted=said is not None and said.halted,
+        finished_below=0 if said is None else sum(offset < begin for offset in said.finished),
     )

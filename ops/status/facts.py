@@ -28,6 +28,8 @@ class PartitionFacts:
     """Until retention removes that record."""
     halted: bool = False
     """Whether the daemon stopped here by its dead-letter limits."""
+    finished_below: int = 0
+    """Those of `finished_beyond` that retention has removed since."""
 
     @property
     def lag(self) -> int:
@@ -37,7 +39,7 @@ class PartitionFacts:
     @property
     def expired(self) -> int:
         """Records that retention removed before the group had finished them."""
-        return 0 if self.committed is None else max(self.begin - self.committed, 0)
+        return 0 if self.committed is None else max(self.begin - self.committed - self.finished_below, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,8 +85,11 @@ def _of_group(group: GroupFacts) -> Iterator[Finding]:
             details,
         )
     if group.expired:
+        they_were, they_are = ("it was", "it is") if group.expired == 1 else ("they were", "they are")
         yield Finding(
-            Severity.CRITICAL, f"{name}: retention removed {records(group.expired)} before they were finished", details
+            Severity.CRITICAL,
+            f"{name}: retention removed {records(group.expired)} before {they_were} finished, {they_are} lost",
+            details,
         )
     if group.members == 0:
         severity = Severity.CRITICAL if group.lag else Severity.WARNING

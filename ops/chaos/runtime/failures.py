@@ -24,11 +24,11 @@ def long_handler(stage: Stage) -> Run:
     """Handlers that take several times the client's max.poll.interval, with every window full so that nothing can be
     read meanwhile: the member stays in its group, and nothing is run again.
     """
-    poll, longest = 2.0, stage.size(8, 40)
+    poll, longest = 2_000, stage.size(8, 40)
     topics, (port,) = stage.topics(), free_ports(1)
     topics.produce(Order(number, f"sleep {longest:g}") for number in range(16))
-    settings = {"slots": 16, "window": 4, "health_port": port}
-    stage.worker(topics, settings, max_poll_seconds=poll).wait_ready()
+    settings = {"slots": 16, "window": 4, "health_port": port, "max_poll_interval_ms": poll}
+    stage.worker(topics, settings).wait_ready()
     before = metric(port, "leadbus_rebalances_total")
     time.sleep(longest * 0.75)
     members = topics.members()
@@ -37,7 +37,7 @@ def long_handler(stage: Stage) -> Run:
     stage.until_committed()
     rebalances = metric(port, "leadbus_rebalances_total") - before
     run = stage.run(topics)
-    run.more |= {"max_poll_seconds": poll, "handler_seconds": longest, "rebalances": rebalances}
+    run.more |= {"max_poll_seconds": poll / 1_000, "handler_seconds": longest, "rebalances": rebalances}
     run.promise("the member stays in its group", rebalances == 0 and members == 1)
     run.promise("nothing is run again", run.figures.finished_rerun + run.figures.in_flight_rerun == 0)
     return run

@@ -64,13 +64,11 @@ class Stage:
         *,
         ordered: bool = False,
         reads: int = 1,
-        max_poll_seconds: float | None = None,
     ) -> Worker:
         """Start a worker; `settings` are the runtime's, by field name, the rest is its own."""
         argv = [sys.executable, "-m", "ops.chaos.runtime.worker", "--journal", str(self.journal.path)]
         argv += ["--bootstrap", topics.bootstrap, "--prefix", topics.prefix, "--reads", str(reads)]
         argv += ["--ordered"] if ordered else []
-        argv += [] if max_poll_seconds is None else ["--max-poll-seconds", str(max_poll_seconds)]
         return self.process(argv, {f"LEADBUS_{name.upper()}": str(value) for name, value in settings.items()})
 
     def process(self, argv: Sequence[str], env: dict[str, str] | None = None) -> Worker:

@@ -8,14 +8,11 @@ Run it as `python -m ops.chaos.runtime.worker`; the runtime's settings are the u
 
 import argparse
 import asyncio
-import gc
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
-
-from aiokafka.consumer.group_coordinator import GroupCoordinator
 
 from connectors.settings import ConnectionSettings
 from connectors.store.seam import Parked
@@ -100,14 +97,6 @@ def _grown(record: Record[Inbound]) -> Publication:
     return Publication(ANALYZED, record.key or b"", codec.dumps(grown), tuple(headers))
 
 
-def _expect_polls_within(seconds: float) -> None:
-    """Set max.poll.interval, for which the runtime has no setting: that no handler keeps it from polling is tried."""
-    found = [thing for thing in gc.get_objects() if isinstance(thing, GroupCoordinator)]
-    assert found, "the member's coordinator was not found"
-    for coordinator in found:
-        coordinator._max_poll_interval = seconds
-
-
 def main() -> None:
     """Run until a signal; a ready line is printed once the first assignment is placed."""
     parser = argparse.ArgumentParser()
@@ -116,13 +105,10 @@ def main() -> None:
     parser.add_argument("--prefix", required=True)
     parser.add_argument("--ordered", action="store_true")
     parser.add_argument("--reads", type=int, default=1)
-    parser.add_argument("--max-poll-seconds", type=float)
     options = parser.parse_args()
     journal = Journal(options.journal)
 
     def ready() -> None:
-        if options.max_poll_seconds is not None:
-            _expect_polls_within(options.max_poll_seconds)
         sys.stdout.write('{"ready": true}\n')
         sys.stdout.flush()
 

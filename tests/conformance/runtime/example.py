@@ -101,6 +101,13 @@ def inbound(number: int, command: str = "ok", tenant: str = "acme") -> dict[str,
     return document.model_dump(mode="json")
 
 
+def analyzed(number: int, score: int) -> tuple[bytes, list[tuple[str, bytes]]]:
+    """A record of `analyzed`: its value and headers."""
+    document = grow(inbound(number), analysis=Analysis(state=AnalysisState.DONE, lead_score=score))
+    ready = publication(ANALYZED, document)
+    return ready.value, list(ready.headers)
+
+
 def headers_of(document: dict[str, Any], version: str = Inbound.schema_version) -> list[tuple[str, bytes]]:
     envelope = document["envelope"]
     return document_headers(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,19 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from connectors.store.seam import RequestRow
+from connectors.store.seam import Parked, RequestRow
 from consumers.specs import offline_specs
 from gateway import problems
 from ops.api import app as api
 from ops.api.answers import detail, summary
 from ops.cli.app import app as leadbus
 from ops.contracts import document_name, export_contracts
+from ops.parked import audited
 from rules.loader import load_folder
 from schemas import codec, topics
 from schemas.api import LeadPage
 from schemas.bundle import as_json
+from schemas.headers import Release
 from tests.unit.schemas.recorded.reading import recorded_events
 
 TENANTS = Path(__file__).parents[3] / "rules" / "tenants"
@@ -43,7 +46,7 @@ def faults(exported: dict[str, Any], name: str, value: Any) -> list[str]:
 
 def test_every_schema_is_json_schema_2020_12_and_named_by_its_file(exported: dict[str, Any]) -> None:
     names = [name.removesuffix(".schema.json") for name in exported if name != "asyncapi.json"]
-    assert len(names) >= 18
+    assert len(names) >= 19
     for name in names:
         schema = exported[f"{name}.schema.json"]
         assert schema["$schema"] == jsonschema.Draft202012Validator.META_SCHEMA["$id"]
@@ -138,6 +141,18 @@ def test_every_topic_that_a_daemon_reads_and_publishes_is_named_with_its_documen
 def test_the_retry_daemon_is_described_too(exported: dict[str, Any]) -> None:
     assert operations(exported["asyncapi.json"], "retry", "receive").keys() == topics.RETRY_TIERS.keys()
     assert operations(exported["asyncapi.json"], "retry", "send").keys() == {topics.DEAD_LETTERS}
+
+
+def test_what_operators_do_is_described_as_it_is_told(exported: dict[str, Any]) -> None:
+    assert operations(exported["asyncapi.json"], "operators", "send") == {topics.AUDIT: "AuditEntry"}
+    told = Parked("p", "routing", "no_rule", "", "e", "r", "analyzed", b"{}")
+    departure = audited("acme", [told], Release.AGAIN, "ana", datetime(2026, 3, 1, tzinfo=UTC))
+    name, _, version = dict(departure.headers)["schema"].decode().partition("/")  # type: ignore[union-attr]
+    contract, entry = f"{name}-{version.split('.')[0]}", codec.loads(departure.value or b"")
+    assert (departure.topic, faults(exported, contract, entry)) == (topics.AUDIT, [])
+    payload = exported["asyncapi.json"]["components"]["schemas"]["AuditEntry"]
+    assert list(jsonschema.Draft202012Validator(payload).iter_errors(entry)) == []
+    assert faults(exported, contract, {**entry, "by": None}) == ["$.by: None is not of type 'string'"]
 
 
 def references(value: Any) -> Iterator[str]:

@@ -107,7 +107,11 @@ def test_old_records_short_head_room_and_expired_ones_are_told() -> None:
     [short] = of(broker(group(committed=4, age=5.0, headroom=HOUR)))
     assert (short.severity, "in 1 h" in short.text) == (Severity.CRITICAL, True)
     [lost] = of(broker(group(begin=5, committed=2, end=5)))
-    assert lost.text == "routing: retention removed 3 records before they were finished"
+    assert lost.text == "routing: retention removed 3 records before they were finished, they are lost"
+    assert fault(lost.next) is None
+    [fewer] = of(broker(group(begin=5, committed=2, end=5, finished_beyond=2, finished_below=2)))
+    assert "removed 1 record before it was finished" in fewer.text
+    assert of(broker(group(begin=5, committed=2, end=5, finished_beyond=3, finished_below=3))) == []
 
 
 def test_a_halted_daemon_is_the_first_thing_said() -> None:

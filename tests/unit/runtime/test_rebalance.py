@@ -1,6 +1,7 @@
 """Rebalances: what becomes of ledgers, of what runs, and of what is told to the group."""
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 
@@ -38,7 +39,6 @@ class House:
         self.doors: dict[tuple[Partition, int], asyncio.Event] = defaultdict(asyncio.Event)
         self.held: list[str] = []
         self.halted = 0
-        self.expired: list[tuple[Partition, int, int]] = []
         self.errors: list[asyncio.Task[None]] = []
         self.lanes: Lanes[Owned] = Lanes(slots, self._work)
         self.flow = Flow(consumer, window=200, span=1_000, largest_bytes=1_000_000)
@@ -66,7 +66,6 @@ class House:
             on_placed=lambda: None,
             on_end=self._ended,
             on_halted=self._on_halted,
-            on_expired=lambda *expired: self.expired.append(expired),
             hold=lambda: self.held.append("hold"),
             release=lambda: self.held.append("release"),
             settle_seconds=settle_seconds,
@@ -191,22 +190,52 @@ async def test_a_commit_beyond_the_logs_end_means_a_topic_made_anew() -> None:
     assert house.metrics.value("topics_recreated_total", topic=TOPIC) == 1
 
 
-async def test_records_that_retention_removed_unread_are_told() -> None:
+def alarms(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was logged as critical, up to the advice."""
+    said = [record for record in caplog.records if record.levelno == logging.CRITICAL]
+    return [record.getMessage().partition(";")[0] for record in said]
+
+
+async def test_records_that_retention_removed_unread_are_told_loudly_with_place_and_count(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     house = House()
     house.group.logs[ONE] = Bounds(30, 50)
-    house.group.commits[ONE] = Committed(10, encode(10, {12, 31}))
+    house.group.commits[ONE] = Committed(10, encode(10, {31}))
     await house.share_out(ONE)
-    assert house.expired == [(ONE, 10, 30)]
+    assert alarms(caplog) == [f"LOST to retention, unread: 20 records of {TOPIC}/{ONE.number}, offsets 10 to 29"]
     assert house.metrics.value("expired_records_total") == 20
     assert await house.take(ONE, 30, 31, 32) == [30, 32]
 
 
-async def test_a_reader_that_retention_overtakes_goes_on_and_tells() -> None:
+async def test_records_that_were_finished_before_retention_removed_them_are_not_lost(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    house = House()
+    house.group.logs[ONE] = Bounds(14, 50)
+    house.group.commits[ONE] = Committed(10, encode(10, {11, 13, 14, 31}))
+    await house.share_out(ONE)
+    assert alarms(caplog) == [f"LOST to retention, unread: 2 records of {TOPIC}/{ONE.number}, offsets 10 to 13"]
+    assert house.metrics.value("expired_records_total") == 2
+
+
+async def test_a_reader_that_retention_overtakes_goes_on_and_tells(caplog: pytest.LogCaptureFixture) -> None:
     house = House()
     await house.share_out(ONE)
     house.rebalance.move(ONE, Bounds(50, 60), 0)
-    assert house.expired == [(ONE, 0, 50)]
+    assert alarms(caplog) == [f"LOST to retention, unread: 50 records of {TOPIC}/{ONE.number}, offsets 0 to 49"]
+    assert house.metrics.value("expired_records_total") == 50
     assert house.group.positions[ONE] == 50
+
+
+async def test_nothing_is_told_lost_where_retention_removed_only_what_was_done(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    house = House()
+    house.group.logs[ONE] = Bounds(30, 50)
+    house.group.commits[ONE] = Committed(30, "")
+    await house.share_out(ONE)
+    assert (alarms(caplog), house.metrics.value("expired_records_total")) == ([], 0)
 
 
 async def test_a_commit_of_a_member_that_halted_is_told_once_and_passed_on_until_it_is_pardoned() -> None:
