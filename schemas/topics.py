@@ -17,8 +17,8 @@ LARGEST_BODY: Final = 512 * KIB
 """Bytes of a webhook's body; longer ones are refused with 413."""
 LARGEST_RECORD: Final = 900 * KIB
 LARGEST_MOVED_RECORD: Final = LARGEST_RECORD + 16 * KIB
-"""A record of the largest size with the headers of ours that go along when it is moved, retried or released: about 1 KiB
-of codes, ids and times, and at most 2 KiB of what went wrong."""
+"""A record of the largest size with the headers that it gets when moved, retried or released: about 1 KiB of codes,
+ids and times, and at most 2 KiB of what went wrong."""
 LARGEST_FAILED_RECORD: Final = 2 * MIB
 
 

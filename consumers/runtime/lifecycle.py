@@ -1,12 +1,14 @@
 """A daemon from its start to its stop, whatever door it goes through.
 
 start   publisher, health port, engine, then the group; what was started is stopped again when a later part fails
-stop    drains within the grace time, commits, leaves the group, closes the health port, and flushes the publisher
+stop    drains within the grace time, commits, leaves the group, closes the health port, and flushes the publisher; none
+        of the last three keeps it longer than a moment, though the broker be away
 run     start, wait for SIGTERM, SIGINT or a fault that ends the engine, stop; a signal ends the start too
 """
 
 import asyncio
 import contextlib
+import logging
 import signal
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +27,8 @@ from consumers.runtime.tracing import RecordSpans
 SILENT_WATCHES = 3
 """Look-ups of the logs' ends that may go unanswered in a row before the daemon is not ready."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+log = logging.getLogger(__name__)
 
 
 class DaemonBroken(Exception):
@@ -165,13 +169,13 @@ class Daemon:
     async def start(self) -> None:
         """Join the group. Raises BrokerUnavailable, or OSError when the health port is taken."""
         async with contextlib.AsyncExitStack() as stack:
-            stack.push_async_callback(self._door.close)
+            stack.push_async_callback(self._at_most, self._door.close, "the publisher's flush")
             await self._door.connect()
             for part in self._parts:
                 await part.start()
                 stack.push_async_callback(part.stop)
             self.engine.start()
-            stack.push_async_callback(self._door.leave)
+            stack.push_async_callback(self._at_most, self._door.leave, "leaving the group")
             stack.push_async_callback(self.engine.drain)
             await self._door.join(self)
             self._stack = stack.pop_all()
@@ -219,6 +223,16 @@ class Daemon:
     def metrics_text(self) -> bytes:
         self.engine.measure()
         return self.metrics.text()
+
+    async def _at_most(self, part: Callable[[], Coroutine[object, object, None]], what: str) -> None:
+        """A client asks a broker that is away for as long as its requests may take; a stop has less time."""
+        task = asyncio.create_task(part())
+        done, _ = await asyncio.wait((task,), timeout=self._settings.parting_seconds)
+        if done:
+            await task
+            return
+        log.warning("%s took longer than %g s and was given up", what, self._settings.parting_seconds)
+        task.cancel()
 
     @contextlib.contextmanager
     def _obeying_signals(self) -> Iterator[None]:

@@ -36,8 +36,10 @@ class RuntimeSettings(BaseSettings):
     """Or the time after which it may, where so few records come; not after a stop by the dead-letter limits."""
     commit_interval_seconds: float = Field(default=1.0, gt=0)
     commit_timeout_seconds: float = Field(default=5.0, gt=0)
-    grace_seconds: float = Field(default=10.0, ge=0)
-    """How long a stop waits for running handlers: less than the platform gives (Cloud Run: 10 s)."""
+    grace_seconds: float = Field(default=7.0, ge=0)
+    """How long a stop waits for running handlers: some seconds less than the platform gives (Cloud Run: 10 s)."""
+    parting_seconds: float = Field(default=1.0, gt=0)
+    """How long a stop waits then for leaving the group, and again for the publisher's flush."""
     session_timeout_ms: int = Field(default=6_000, ge=1_000)
     """After a crash the partitions stay idle this long."""
     heartbeat_interval_ms: int = Field(default=1_000, ge=100)

@@ -5,18 +5,17 @@ records, notes, mails and tickets are the same as without the kill.
 """
 
 import asyncio
-import contextlib
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from connectors.store.opening import open_store
 from connectors.store.seam import Scope
+from ops.chaos.progress import progress
 from ops.demo.balance import Balance
 from ops.demo.crm_contents import Item, comparable
 from ops.demo.run import TENANTS, DayResult, demo_secrets, run_day
@@ -66,7 +65,7 @@ async def run_kills(
     "duplicates", "different"}`; the first run is the undisturbed one.
     """
     gate = asyncio.Semaphore(side_by_side)
-    with _progress(console, 1 + len(kills)) as ended:
+    with progress(console, 1 + len(kills)) as ended:
 
         async def one(daemon: str | None, failpoint: str | None) -> tuple[DayResult, dict[str, int]]:
             async with gate:
@@ -91,29 +90,6 @@ async def run_kills(
         "duplicates": sum(run["duplicates"] for run in runs),
         "different": sum(len(run["different"]) for run in runs),
     }
-
-
-@contextlib.contextmanager
-def _progress(console: Console, days: int) -> Iterator[Callable[[str], None]]:
-    """A bar with the days done and the time left on a terminal, one line a day elsewhere."""
-    bar = Progress(
-        TextColumn("{task.description:<60}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )
-    with bar:
-        task = bar.add_task("", total=days)
-
-        def ended(text: str) -> None:
-            bar.update(task, description=text, advance=1)
-            if not console.is_terminal:
-                console.print(f"ended: {text}", highlight=False)
-
-        yield ended
 
 
 def _run(name: str, failpoint: str | None, result: DayResult, differences: list[str]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import typer
 
 from ops.cli.answers import Exit, fail, write_json
 from ops.cli.environment import environment, settings_in_force
+from ops.cli.last_resort import ending_soon
 
 
 class DaemonName(StrEnum):
@@ -111,9 +112,13 @@ def config(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
 
 
 def _run(coroutine: Coroutine[Any, Any, None]) -> None:
+    async def run() -> None:
+        async with ending_soon():
+            await coroutine
+
     try:
         import uvloop
     except ImportError:
-        asyncio.run(coroutine)
+        asyncio.run(run())
     else:
-        uvloop.run(coroutine)
+        uvloop.run(run())

@@ -4,18 +4,17 @@ A scenario that does not come to its end is a run too: what happened until then 
 in the answer. Only a fault in the scenario itself is raised.
 """
 
-import contextlib
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from confluent_kafka import KafkaException
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from ops.chaos.progress import progress
 from ops.chaos.runtime.figures import judge
 from ops.chaos.runtime.report import Run, whole
 from ops.chaos.runtime.scenarios import PEERS, SCENARIOS, TITLES, Scenario
@@ -31,7 +30,7 @@ def run_scenarios(console: Console, names: Sequence[str], *, quick: bool, side_b
 
     PartUnavailable when this machine has no Apache Kafka.
     """
-    with RealKafka(settings=BROKER_SETTINGS) as kafka, _progress(console, len(names)) as ended:
+    with RealKafka(settings=BROKER_SETTINGS) as kafka, progress(console, len(names)) as ended:
 
         def one(name: str) -> Run | None:
             scenario = SCENARIOS.get(name) or PEERS[name]
@@ -80,26 +79,3 @@ def _in_words(run: Run | None) -> str:
         return "left out, it cannot be had on this machine"
     kept = f"BROKEN: {'; '.join(run.broken)}" if run.broken and run.counts else f"{run.seconds:.0f} s"
     return f"lost {len(run.figures.lost)}, {kept}"
-
-
-@contextlib.contextmanager
-def _progress(console: Console, count: int) -> Iterator[Callable[[str], None]]:
-    """A bar with the scenarios done and the time left on a terminal, one line a scenario elsewhere."""
-    bar = Progress(
-        TextColumn("{task.description:<60}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )
-    with bar:
-        task = bar.add_task("", total=count)
-
-        def ended(text: str) -> None:
-            bar.update(task, description=text, advance=1)
-            if not console.is_terminal:
-                console.print(f"ended: {text}", highlight=False, markup=False, soft_wrap=True)
-
-        yield ended

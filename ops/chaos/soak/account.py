@@ -172,19 +172,20 @@ class Account:
 
     def _held(self, seen: Seen) -> None:
         source, attempt = _source(seen)
-        phase, step_id = _about(source, seen.document)
-        waiting = self.waiting.setdefault(
-            source,
-            Waiting(reason="", due=None, event_id=_text(seen, headers.EVENT_ID), phase=phase, step_id=step_id),
-        )
+        waiting = self._waiting(source, seen)
         waiting.attempt = max(waiting.attempt, attempt)
         waiting.reason = _text(seen, headers.FAILURE_REASON)
         waiting.due = datetime.fromisoformat(_text(seen, headers.RETRY_DUE_AT))
 
+    def _waiting(self, source: Source, seen: Seen) -> Waiting:
+        phase, step_id = _about(source, seen.document)
+        new = Waiting(reason="", due=None, event_id=_text(seen, headers.EVENT_ID), phase=phase, step_id=step_id)
+        return self.waiting.setdefault(source, new)
+
     def _returned(self, seen: Seen) -> None:
         source, attempt = _source(seen)
-        if (waiting := self.waiting.get(source)) is not None:
-            waiting.returned = max(waiting.returned, attempt)
+        waiting = self._waiting(source, seen)  # topics are read side by side: the return may be seen first
+        waiting.returned = max(waiting.returned, attempt)
 
 
 def _step(step: Mapping[str, Any]) -> Step:

@@ -153,8 +153,12 @@ class Parts:
         if way is Way.KILL:
             await supervisor.kill(part)
             return
+        asked = time.monotonic()
         ended = await supervisor.stop(part, TERM_SECONDS)
-        if ended.code == -signal.SIGKILL:
+        if ended.code == -signal.SIGKILL and part in self._armed and time.monotonic() - asked < TERM_SECONDS:
+            self._note("failpoint", {"part": part, "failpoint": self._armed[part]})
+            self.ways["failpoint"] += 1
+        elif ended.code == -signal.SIGKILL:
             self.slow_stops.append(f"{part} did not stop within {TERM_SECONDS:.0f} s of SIGTERM")
         elif ended.code not in STOPPED:
             self._found(part, ended)

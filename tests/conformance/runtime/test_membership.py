@@ -6,16 +6,20 @@ import socket
 import urllib.error
 import urllib.request
 from collections import Counter
+from collections.abc import Collection
 
 import pytest
 
 from consumers.retry import build_retry_app
+from consumers.runtime.client import Door
 from consumers.runtime.clock import SystemClock
 from consumers.runtime.daemon import build_app, build_daemon
 from consumers.runtime.failpoints import Failpoints
+from consumers.runtime.memory_door import MemoryDoor
 from consumers.runtime.settings import RuntimeSettings
 from tests.conformance.runtime.cluster import Cluster, leads, until
 from tests.conformance.runtime.example import Journal, ParkingLot, example_spec
+from tests.conformance.runtime.memory_cluster import MemoryCluster
 
 
 def answer(port: int, path: str) -> tuple[int, bytes]:
@@ -24,6 +28,20 @@ def answer(port: int, path: str) -> tuple[int, bytes]:
             return response.status, response.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
+
+
+class MuteParting(MemoryDoor):
+    """Never gets an answer when it leaves."""
+
+    async def leave(self) -> None:
+        await asyncio.Event().wait()
+
+
+class MutePartingCluster(MemoryCluster):
+    """Its doors are like that."""
+
+    def door(self, name: str, topics: Collection[str]) -> Door:
+        return MuteParting(self.broker, f"leadbus.{name}", topics)
 
 
 @pytest.mark.kafka
@@ -61,6 +79,19 @@ async def test_the_window_pauses_a_partition_and_goes_on_without_loss(cluster: C
             await asyncio.sleep(0.02)
     assert held > 0
     assert Counter(journal.numbers("start")) == Counter(range(300))
+
+
+async def test_a_stop_does_not_wait_for_a_broker_that_does_not_answer(
+    journal: Journal, caplog: pytest.LogCaptureFixture
+) -> None:
+    cluster = MutePartingCluster()
+    cluster.produce(leads(3))
+    async with asyncio.timeout(20):
+        async with cluster.daemon(journal, parting_seconds=0.05):
+            await until(lambda: len(journal.numbers("end")) == 3)
+        commits = await cluster.commits()
+    assert sum(commit.offset for commit in commits.values()) == 3
+    assert "leaving the group took longer than 0.05 s and was given up" in caplog.text
 
 
 async def test_health_tells_alive_ready_and_numbers(light: Cluster, journal: Journal) -> None:

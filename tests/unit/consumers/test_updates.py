@@ -50,9 +50,7 @@ class House:
         self.handled: list[Record[Inbound]] = []
         self.raises: Exception | None = None
         self.settings = RuntimeSettings(dead_letter_limit=1, dead_letter_ratio=0.0)
-        self.publishing = Publishing(
-            self.publisher, settings=self.settings, clock=self.clock, metrics=self.metrics
-        )
+        self.publishing = Publishing(self.publisher, settings=self.settings, clock=self.clock, metrics=self.metrics)
         self.holding = Holding(
             self.settings,
             name="routing",

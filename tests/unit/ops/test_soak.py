@@ -177,6 +177,12 @@ def test_a_step_in_a_retry_topic_is_open_until_it_has_come_back() -> None:
     assert story.judged().open["retrying: crm_unavailable"] == 1
 
 
+def test_a_step_whose_return_was_seen_before_its_wait_is_not_waited_for() -> None:
+    story = Story().arrives().decides().sees("deliver.hubspot", ORDER, _retry(1))
+    story.sees("retry.10s", ORDER, _retry(1))
+    assert not list(story.account.retrying())
+
+
 def test_a_step_in_a_retry_topic_that_should_have_come_back_long_ago_is_stuck() -> None:
     story = Story().arrives().decides().sees("retry.10s", ORDER, _retry(1))
     story.now += timedelta(minutes=5)

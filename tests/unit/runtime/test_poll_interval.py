@@ -103,7 +103,7 @@ async def test_a_member_that_polls_stays_though_nothing_comes_and_its_partition_
         await publish(door, sink)
         door.consumer.pause([LEADS])
         await asyncio.sleep(3)
-        assert (door.consumer.assigned(), sink.given) == ({LEADS}, 1)
+        assert (door.consumer.assigned(), sink.given) == (frozenset({LEADS}), 1)
 
 
 def test_the_interval_is_minutes_unless_it_is_set() -> None:
