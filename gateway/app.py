@@ -10,13 +10,14 @@ While draining, requests are still answered; only `/readyz` says no.
 import traceback
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 from structlog.typing import FilteringBoundLogger
 
 from gateway.body import BodyBroken, BodyTooLarge, BodyTooSlow, read_body
 from gateway.intake import UNKNOWN, Intake
 from gateway.metrics import GatewayMetrics
-from gateway.problems import Answer, problem, unavailable
+from gateway.problems import Answer, not_post, problem, unavailable
 from schemas import codec
 from schemas.topics import LARGEST_BODY
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from granian.rsgi import Scope
 
 PREFIX = "/v1/hooks/"
+_MOST_QUESTIONS = 20
 _CLOSE = [("connection", "close")]
 
 
@@ -87,11 +89,13 @@ class GatewayApp:
         key, _, event = key.partition("/")
         if not source or not key or "/" in event:
             return self._refused(problem(404, "no_path", "A webhook URL is /v1/hooks/SOURCE/KEY or …/KEY/EVENT."))
-        if scope.method != "POST":
-            return self._refused(problem(405, "method", "Webhooks are sent with POST.", headers=[("allow", "POST")]))
+        if scope.method not in ("POST", "GET"):
+            return self._refused(not_post())
         entry = self._intake.find(source, key)
         if isinstance(entry, Answer):
             return entry
+        if scope.method == "GET":
+            return self._intake.tried(entry, _query(scope.query_string))
         headers = dict(scope.headers.items())
         if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
             return self._refused(problem(415, "content_encoding", "Send the body without Content-Encoding."), source)
@@ -106,8 +110,15 @@ class GatewayApp:
         except BodyBroken:
             detail = "The body ended before it was complete."
             return self._refused(problem(400, "body_broken", detail, headers=_CLOSE), source)
-        return await self._intake.take(entry, event or None, body, headers, scope.query_string)
+        return await self._intake.take(entry, event or None, body, headers, scope.query_string, scope.path)
 
     def _refused(self, answer: Answer, source: str = UNKNOWN) -> Answer:
         self._metrics.refused.labels(source, answer.reason).inc()
         return answer
+
+
+def _query(text: str) -> dict[str, str]:
+    try:
+        return dict(parse_qsl(text, max_num_fields=_MOST_QUESTIONS))
+    except ValueError:
+        return {}

@@ -24,19 +24,21 @@ from connectors.secrets.seam import Secrets
 from connectors.settings import ConnectionSettings
 from connectors.tracing import open_tracing
 from gateway.app import GatewayApp
+from gateway.authenticity import Authenticity
 from gateway.intake import Intake
+from gateway.keeping import Keeper
 from gateway.metrics import GatewayMetrics
 from gateway.readiness import Readiness
 from gateway.settings import GatewaySettings
 from gateway.sources.registry import discover
 from gateway.tenants import EndpointMap
 from gateway.traces import Traces
-from schemas.topics import INBOUND_CALLS, INBOUND_MESSAGES
+from schemas.topics import INBOUND
 
 if TYPE_CHECKING:
     from connectors.otlp import OtlpTracing
 
-PUBLISHES = (INBOUND_CALLS, INBOUND_MESSAGES)
+PUBLISHES = INBOUND
 """The topics that must be there before the gateway is ready."""
 
 
@@ -72,12 +74,13 @@ def assemble(
     endpoints = EndpointMap(store, discover(), log)
     intake = Intake(
         endpoints=endpoints,
-        secrets=secrets,
-        publisher=publisher,
+        authenticity=Authenticity(secrets, log),
+        keeper=Keeper(publisher, metrics),
         metrics=metrics,
         traces=Traces(random_bytes, tracing),
         now=now,
         log=log,
+        public_url=settings.public_url,
     )
     ready = Readiness(endpoints, publisher, time.monotonic)
     app = GatewayApp(intake, metrics, ready=ready, body_seconds=settings.body_seconds, log=log)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gateway.leads import finish, look_up
-from gateway.reading.text import CUT, clean, text_of
+from connectors.reading.lead import finish, look_up
+from connectors.reading.text import CUT, clean, text_of
 from gateway.sources.seam import Normalized
 from gateway.tenants import Entry
 from schemas import codec, identity
@@ -65,7 +65,7 @@ def inbound(entry: Entry, event: Normalized, raw: RawPart, received_at: datetime
     if endpoint.office_by is not None:
         named = text_of(look_up(event.fields, endpoint.office_by.path), 256)
         office = endpoint.office_by.offices.get(named or "", office)
-    lead = finish(event, endpoint, entry.region(office))
+    lead = finish(event.lead, event.fields, event.taken, endpoint, entry.region(office))
     contact_id = identity.contact_id(tenant, phone_e164=lead.get("phone"), email=lead.get("email"), request=request_id)
     test = endpoint.test or event.test
     envelope = {

@@ -6,23 +6,23 @@ normalizer did); bad input is never answered 5xx and our own trouble never 4xx. 
 nothing from the request. Raises nothing but cancellation.
 """
 
-import asyncio
+import hmac
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from time import perf_counter
 
 from structlog.typing import FilteringBoundLogger
 
-from connectors.bus.seam import NotPublished, Publisher, RecordTooLarge
-from connectors.secrets.seam import SecretError, Secrets
+from connectors.bus.seam import NotPublished, RecordTooLarge
 from connectors.tracing import note
+from gateway.authenticity import Authenticity
 from gateway.documents import InboundRecord, RawPart, inbound, unparsed
+from gateway.keeping import Keeper
 from gateway.metrics import GatewayMetrics
-from gateway.problems import Answer, accepted, no_endpoint, problem, thanks, unavailable
-from gateway.signatures import Verdict
-from gateway.sources.seam import Hook, Misdirected, Refused, SourceError, Unreadable
-from gateway.tenants import EndpointMap, Entry
+from gateway.problems import Answer, accepted, ignored, no_endpoint, not_post, plain, problem, thanks, unavailable
+from gateway.signatures import Signed
+from gateway.sources.seam import Hook, Misdirected, NotALead, Refused, SourceError, Unreadable
+from gateway.tenants import EndpointMap, Entry, key_digest
 from gateway.traces import Traces
 
 UNKNOWN = "unknown"
@@ -35,16 +35,19 @@ class Intake:
         self,
         *,
         endpoints: EndpointMap,
-        secrets: Secrets,
-        publisher: Publisher,
+        authenticity: Authenticity,
+        keeper: Keeper,
         metrics: GatewayMetrics,
         traces: Traces,
         now: Callable[[], datetime],
         log: FilteringBoundLogger,
+        public_url: str = "",
     ) -> None:
+        """`public_url` is what vendors call us by, up to the path: some sign it."""
+        self._public_url = public_url.rstrip("/")
         self._endpoints = endpoints
-        self._secrets = secrets
-        self._publisher = publisher
+        self._authenticity = authenticity
+        self._keeper = keeper
         self._metrics = metrics
         self._traces = traces
         self._now = now
@@ -63,14 +66,26 @@ class Intake:
             return self._refuse(entry, problem(403, "suspended", "This account is suspended."))
         return entry
 
+    def tried(self, entry: Entry, query: Mapping[str, str]) -> Answer:
+        """Answer a GET by which a vendor tries the endpoint's URL."""
+        wanted = entry.source.trial(query) if entry.source.trial is not None else None
+        if wanted is None:
+            return self._refuse(entry, not_post())
+        if not hmac.compare_digest(key_digest(wanted.token), entry.endpoint.key_sha256):
+            return self._refuse(entry, problem(403, "token_wrong", "The token is not this endpoint's key."))
+        return plain(wanted.text)
+
     async def take(
-        self, entry: Entry, event: str | None, body: bytes, headers: Mapping[str, str], query: str
+        self, entry: Entry, event: str | None, body: bytes, headers: Mapping[str, str], query: str, path: str = ""
     ) -> Answer:
-        """Answer one POST to an endpoint; header names are lower-case."""
+        """Answer one POST to an endpoint; header names are lower-case, `path` begins with a slash."""
         received_at = self._now()
-        refusal = await self._authenticate(entry, body, headers, received_at)
+        url = f"{self._public_url}{path}?{query}" if query else f"{self._public_url}{path}"
+        refusal = await self._authenticity.refusal(entry, Signed(body, headers, url), received_at)
         if refusal is not None:
             return self._refuse(entry, refusal)
+        if entry.verifier is not None:
+            body = entry.verifier.hidden(body)
         self._metrics.body_bytes.observe(len(body))
         with self._traces.webhook(
             headers.get("traceparent"),
@@ -104,12 +119,15 @@ class Intake:
             records = [unparsed(entry, error.reason, kind, raw, received_at, trace)]
             self._metrics.unparsed.labels(entry.source.name, error.reason).inc()
             self._note(entry, "kept unparsed", error.reason)
+        except NotALead as error:
+            self._metrics.ignored.labels(entry.source.name, error.reason).inc()
+            return ignored(error.reason)
         except Misdirected as error:
             detail = "The body belongs to another company than this endpoint."
             return self._refuse(entry, problem(403, error.reason, detail))
         except Refused as error:
             return self._refuse(entry, problem(error.status, error.reason, error.detail))
-        return await self._publish(entry, records, headers)
+        return await self._keep(entry, records, headers)
 
     def _read(self, entry: Entry, hook: Hook, raw: RawPart, trace: str) -> Sequence[InboundRecord]:
         """The source's own reading, made into records; a fault of ours in it must not cost a lead."""
@@ -131,55 +149,18 @@ class Intake:
             raise Unreadable("no_events")
         return records
 
-    async def _authenticate(
-        self, entry: Entry, body: bytes, headers: Mapping[str, str], received_at: datetime
-    ) -> Answer | None:
-        """None when the request is authentic, or needs no signature."""
-        verifier = entry.verifier
-        if verifier is None:
-            return None
-        secrets: list[str] = []
-        out_of_reach = False
-        for ref in entry.endpoint.secrets:
-            try:
-                secrets.append(await self._secrets.get(entry.tenant_id, ref))
-            except SecretError as error:
-                out_of_reach = True
-                self._log.error("secret not read", endpoint=entry.endpoint.id, error=type(error).__name__)
-        verdict = verifier.verify(body, headers, secrets, received_at.timestamp())
-        if verdict is Verdict.GOOD:
-            return None
-        if verdict is Verdict.WRONG and out_of_reach:
-            return unavailable("secret_out_of_reach", "The signature cannot be checked now; send it again.")
-        detail = {
-            Verdict.MISSING: f"The header {verifier.header} is missing.",
-            Verdict.MALFORMED: f"The header {verifier.header} is not a signature.",
-            Verdict.STALE: f"The signature in {verifier.header} is too old.",
-        }.get(verdict, f"The signature in {verifier.header} does not fit the body.")
-        return problem(401, verdict.value, detail)
-
-    async def _publish(self, entry: Entry, records: Sequence[InboundRecord], headers: Mapping[str, str]) -> Answer:
-        began = perf_counter()
+    async def _keep(self, entry: Entry, records: Sequence[InboundRecord], headers: Mapping[str, str]) -> Answer:
         try:
-            if len(records) == 1:
-                await self._send(records[0])
-            else:
-                await asyncio.gather(*(self._send(record) for record in records))
+            await self._keeper.keep(records)
         except NotPublished:
             return self._refuse(entry, unavailable("not_published", "The event could not be kept; send it again."))
         except RecordTooLarge:
             return self._refuse(entry, problem(413, "record_too_large", "The body is larger than can be kept."))
-        self._metrics.publish_seconds.observe(perf_counter() - began)
         self._metrics.accepted.labels(entry.source.name).inc(len(records))
         note(request_id=records[0].request_id, event_id=records[0].event_id, events=len(records))
         if entry.source.public and "text/html" in headers.get("accept", ""):
             return thanks(entry.endpoint.redirect_to)
         return accepted(list(dict.fromkeys(record.request_id for record in records)))
-
-    async def _send(self, record: InboundRecord) -> None:
-        await self._publisher.publish(
-            record.topic, key=record.request_id.encode(), value=record.value, headers=record.headers
-        )
 
     def _refuse(self, entry: Entry | None, answer: Answer) -> Answer:
         self._metrics.refused.labels(entry.source.name if entry else UNKNOWN, answer.reason).inc()

@@ -23,6 +23,9 @@ class GatewayMetrics:
         self.unparsed = Counter(
             "leadbus_gateway_unparsed", "Authentic bodies kept unread", ["source", "reason"], registry=registry
         )
+        self.ignored = Counter(
+            "leadbus_gateway_ignored", "Events that are nobody's lead", ["source", "reason"], registry=registry
+        )
         self.publish_seconds = Histogram(
             "leadbus_gateway_publish_seconds",
             "Seconds until the broker's acknowledgement",

@@ -13,6 +13,7 @@ Headers = list[tuple[str, str]]
 
 _JSON: Headers = [("content-type", "application/json")]
 _HTML: Headers = [("content-type", "text/html; charset=utf-8"), ("x-content-type-options", "nosniff")]
+_TEXT: Headers = [("content-type", "text/plain; charset=utf-8"), ("x-content-type-options", "nosniff")]
 _THANKS = (
     b'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Thank you</title>'
     b'<meta name="viewport" content="width=device-width"></head>'
@@ -48,6 +49,16 @@ def accepted(request_ids: list[str]) -> Answer:
     return Answer(202, _JSON, codec.dumps({"request_ids": request_ids}))
 
 
+def ignored(reason: str) -> Answer:
+    """200: understood, and nobody's lead."""
+    return Answer(200, _JSON, codec.dumps({"request_ids": [], "ignored": reason}))
+
+
+def plain(text: str) -> Answer:
+    """200 with the text that a vendor wants to read when it tries a URL."""
+    return Answer(200, _TEXT, text.encode(errors="replace"))
+
+
 def thanks(redirect_to: str | None) -> Answer:
     """What a browser gets for a form: the tenant's own page where one is set, else a small one."""
     if redirect_to and _LOCATION.fullmatch(redirect_to):
@@ -69,6 +80,11 @@ def problem(
 def no_endpoint() -> Answer:
     """404, the same for an unknown key, a key of another source and a disabled endpoint."""
     return problem(404, "no_endpoint", "There is no such endpoint. Check the webhook URL.")
+
+
+def not_post() -> Answer:
+    """405, where only POST is answered."""
+    return problem(405, "method", "Webhooks are sent with POST.", headers=[("allow", "POST")])
 
 
 def unavailable(reason: str, detail: str, retry_after: int = 5) -> Answer:

@@ -22,4 +22,6 @@ class GatewaySettings(BaseSettings):
     """After SIGTERM: how long `/readyz` says no before new connections are refused."""
     drain_seconds: float = Field(default=10.0, gt=0)
     """After SIGTERM: how long requests under way may take."""
+    public_url: str = ""
+    """What vendors call the gateway by, up to the path (`https://hooks.example.com`): some of them sign it."""
     log_level: str = "info"

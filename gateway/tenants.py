@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from structlog.typing import FilteringBoundLogger
 
 from connectors.bundles.live import BundleReader, LiveBundles
+from connectors.reading.contact import DEFAULT_REGION, known_region
 from connectors.store.seam import StoreError
-from gateway.reading.contact import DEFAULT_REGION, known_region
-from gateway.signatures import Verifier
-from gateway.sources.seam import Source
+from gateway.signatures import Verifier, verifier_for
+from gateway.sources.seam import SignatureScheme, Source
 from schemas.bundle import LiveBundle
 from schemas.tenant import Endpoint, IntakeBundle
 
@@ -47,7 +47,7 @@ class EndpointMap:
         self._bundles: LiveBundles[IntakeBundle] = LiveBundles(store, "intake", _of_its_tenant, log=log)
         self._sources = sources
         self._log = log
-        self._verifiers = {name: Verifier(s.signature) if s.signature else None for name, s in sources.items()}
+        self._verifiers = {name: verifier_for(s.signature) if s.signature else None for name, s in sources.items()}
         self._built: Mapping[str, str] | None = None
         self._entries: Mapping[str, Entry] = {}
 
@@ -63,7 +63,7 @@ class EndpointMap:
 
     def find(self, source: str, key: str) -> Entry | None:
         """The enabled endpoint of that key, if it is of that source."""
-        entry = self._entries.get(hashlib.sha256(key.encode(errors="replace")).hexdigest())
+        entry = self._entries.get(key_digest(key))
         if entry is None or entry.source.name != source or not entry.endpoint.enabled:
             return None
         return entry
@@ -88,6 +88,12 @@ class EndpointMap:
             self._entries = self._build(self._bundles.all())
             self._built = versions
 
+    def _verifier(self, endpoint: Endpoint) -> Verifier | None:
+        """The source's, or the one that the tenant described."""
+        if endpoint.signing is None:
+            return self._verifiers[endpoint.source]
+        return verifier_for(SignatureScheme(**endpoint.signing.model_dump()))
+
     def _build(self, tenants: Mapping[str, IntakeBundle]) -> Mapping[str, Entry]:
         entries: dict[str, Entry] = {}
         for tenant, bundle in sorted(tenants.items()):
@@ -100,12 +106,17 @@ class EndpointMap:
                     why = "unknown source" if source is None else "its key is another endpoint's"
                     self._log.error("endpoint left out", tenant=tenant, endpoint=endpoint.id, error=why)
                     continue
-                if source.signature and not endpoint.secrets:
+                verifier = self._verifier(endpoint)
+                if verifier is not None and not endpoint.secrets:
                     self._log.warning("endpoint has no signing secret", tenant=tenant, endpoint=endpoint.id)
-                verifier = self._verifiers[source.name]
                 suspended = bundle.status == "suspended"
                 entries[endpoint.key_sha256] = Entry(tenant, suspended, endpoint, source, verifier, regions)
         return entries
+
+
+def key_digest(key: str) -> str:
+    """How an endpoint key is known: its SHA-256, as hex."""
+    return hashlib.sha256(key.encode(errors="replace")).hexdigest()
 
 
 def _of_its_tenant(live: LiveBundle, bundle: IntakeBundle) -> IntakeBundle:

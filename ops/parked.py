@@ -18,7 +18,7 @@ from consumers.releasing import Releaser, why_not
 from consumers.runtime.client import Departure
 from schemas import codec
 from schemas.audit import AuditEntry
-from schemas.headers import Release, audit_headers
+from schemas.headers import PARKED_FIRST_AT, PARKED_TIMES, RecordHeaders, Release, audit_headers
 from schemas.topics import AUDIT
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Found:
 
     def as_json(self) -> dict[str, Any]:
         """Everything but the record, which is a lead's."""
-        row = self.row
+        row, kept = self.row, RecordHeaders.read(self.row.headers)
         return {
             "tenant": self.tenant,
             "park_id": row.park_id,
@@ -77,6 +77,8 @@ class Found:
             "event_id": row.event_id,
             "topic": row.topic,
             "parked_at": row.parked_at,
+            "parked_before": int(kept.get(PARKED_TIMES) or 0),
+            "parked_first_at": kept.get(PARKED_FIRST_AT) or row.parked_at,
             "due": row.due,
             "released_at": row.released_at,
         }

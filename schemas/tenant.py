@@ -3,6 +3,7 @@
 Written by people, so unknown fields are refused. Secrets appear by reference only.
 """
 
+from datetime import datetime
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -23,6 +24,68 @@ class OfficeBy(FileModel):
     """Value in the body to office id; a value that is not listed leaves the endpoint's own office."""
 
 
+class Signing(FileModel):
+    """How a sender signs, for endpoints of the source `generic`; the same words as in the sources' own schemes."""
+
+    header: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+    algorithm: Literal["sha1", "sha256", "sha512"] = "sha256"
+    encoding: Literal["hex", "base64"] = "hex"
+    prefix: Annotated[str, StringConstraints(max_length=32)] = ""
+    """Literal text before the digest, such as `sha256=`."""
+    template: Annotated[str, StringConstraints(max_length=200)] = "{body}"
+    """The signed text: `{body}`, `{header:NAME}`, `{pair:NAME}` and literal text."""
+    digest_pair: str | None = None
+    """The name of the digest, where the header is written as `t=…,v1=…`."""
+    timestamp: str | None = None
+    """Where the time of signing is: `header:NAME` or `pair:NAME`."""
+    timestamp_unit: Literal["s", "ms", "iso"] = "s"
+    tolerance_seconds: float | None = Field(default=None, gt=0, le=86_400)
+
+    @field_validator("template")
+    @classmethod
+    def _body_is_signed(cls, template: str) -> str:
+        if "{body}" not in template:
+            raise ValueError("the template must hold {body}: a signature that leaves it out proves nothing about it")
+        return template
+
+
+class Reads(FileModel):
+    """Where a body of the source `generic` tells what it is; paths into a JSON object or a form."""
+
+    thing: FieldPath
+    """The sender's id of what the event is about: one request."""
+    event: FieldPath | None = None
+    """The sender's id of the event; without it the body's content is."""
+    occurred_at: FieldPath | None = None
+    """ISO 8601, or seconds or milliseconds since 1970."""
+    sequence: FieldPath | None = None
+    """A number that grows with each event of a request; without it `occurred_at` orders them."""
+    mode: Literal["form", "calendar", "chat"] = "form"
+
+
+class Fetch(FileModel):
+    """How the rest of an event is fetched from a vendor that sends ids only."""
+
+    secret: SecretRef
+    """The tenant's API token at the vendor."""
+    account: Annotated[str, StringConstraints(max_length=128)] | None = None
+    """The user, account or subdomain that goes with the token, where the vendor has one."""
+
+
+class Captcha(FileModel):
+    """The check that a person filled in a public form."""
+
+    kind: Literal["turnstile", "hcaptcha"]
+    secret: SecretRef
+
+
+class FormLimits(FileModel):
+    """How many posts a public form takes a minute."""
+
+    per_address: int = Field(default=10, ge=1)
+    per_form: int = Field(default=120, ge=1)
+
+
 class Endpoint(FileModel):
     """One URL of the gateway. The key that is part of it is known here by its SHA-256 only."""
 
@@ -31,6 +94,16 @@ class Endpoint(FileModel):
     key_sha256: Sha256
     secrets: tuple[SecretRef, ...] = Field(default=(), max_length=2)
     """Signing secrets, newest first; two live ones make a rotation without a gap."""
+    overlap_until: datetime | None = None
+    """From then on the older of two secrets is refused; without it both hold until one is taken out."""
+    signing: Signing | None = None
+    """Of the source `generic`: how its sender signs."""
+    reads: Reads | None = None
+    """Of the source `generic`: what in its bodies is what."""
+    fetch: Fetch | None = None
+    """Of sources that send ids only."""
+    captcha: Captcha | None = None
+    form_limits: FormLimits = FormLimits()
     office: Slug | None = None
     office_by: OfficeBy | None = None
     company: str | None = None

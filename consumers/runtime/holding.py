@@ -84,6 +84,8 @@ class Holding:
         self._held: set[Held] = set()
         self._timer: asyncio.Task[None] | None = None
         self._told = False
+        # Counted when it is asked for: a pause ends without anything happening.
+        metrics.limited.set_function(lambda: len(self._limits.over(clock.monotonic())))
 
     def on_halted(self) -> None:
         """A commit says that a daemon of this group stopped because of the limits."""
@@ -106,7 +108,6 @@ class Holding:
         """What to do with a record that failed for good, or that it is held."""
         tenant, now = tenant_of(headers), self._clock.monotonic()
         fate = self._limits.dead(tenant, reason, now)
-        self._metrics.limited.set(len(self._limits.over(now)))
         match fate:
             case Fate.BURY:
                 return Verdict(park=False)

@@ -242,11 +242,7 @@ class Rebalance:
     ) -> None:
         lost = begin - expected - sum(offset < begin for offset in finished)
         self._metrics.expired.inc(lost)
+        place = (*partition, expected, begin - 1)
         log.critical(
-            "LOST to retention, unread: %d records of %s/%d, offsets %d to %d; raise the topic's retention.ms,"
-            " and see `leadbus ops status` for what else runs out",
-            lost,
-            *partition,
-            expected,
-            begin - 1,
+            "LOST to retention, unread: %d records of %s/%d, offsets %d to %d; see `leadbus ops status`", lost, *place
         )

@@ -45,8 +45,8 @@ class RuntimeSettings(BaseSettings):
     heartbeat_interval_ms: int = Field(default=1_000, ge=100)
     rebalance_timeout_ms: int = Field(default=60_000, ge=1_000)
     max_poll_interval_ms: int = Field(default=300_000, ge=1_000)
-    """A member that has not polled for so long leaves its group. Handlers do not count: polling never waits for them, so
-    this ends only a member that is stuck, or was paused."""
+    """A member that has not polled for so long leaves its group. Handlers do not count, polling never waits for them:
+    only a member that is stuck, or was paused, is ended by this."""
     instance_id: str | None = None
     """Opts into static membership; must be unique, or neither of two members can commit."""
     health_host: str = "127.0.0.1"

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from connectors.reading.moments import micros, moment_of
+from connectors.reading.names import attribution_of
+from connectors.reading.text import text_of
 from gateway.reading.bodies import read_json
-from gateway.reading.moments import micros, moment_of
-from gateway.reading.names import attribution_of
-from gateway.reading.text import text_of
 from gateway.sources.seam import EventKind, Hook, LeadDraft, Normalized, Sample, SignatureScheme, Source, Unreadable
 from schemas.lead import Mode
 

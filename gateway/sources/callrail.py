@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from connectors.reading.contact import phone_of
+from connectors.reading.moments import moment_of
+from connectors.reading.names import attribution_of, lead_of
+from connectors.reading.text import clean, flag_of, number_of, text_of
 from gateway.reading.bodies import read_object
-from gateway.reading.contact import phone_of
-from gateway.reading.moments import moment_of
-from gateway.reading.names import attribution_of, lead_of
-from gateway.reading.text import clean, flag_of, number_of, text_of
 from gateway.sources.seam import (
     EventKind,
     Hook,

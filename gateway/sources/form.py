@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from connectors.reading.names import attribution_of, lead_of
+from connectors.reading.text import flag_of, text_of
 from gateway.reading.bodies import read_object
-from gateway.reading.names import attribution_of, lead_of
-from gateway.reading.text import flag_of, text_of
 from gateway.sources.seam import EventKind, Hook, Normalized, Refused, Sample, Source, Unreadable
 from schemas import codec
 from schemas.lead import Mode

@@ -2,10 +2,11 @@
 
 A source lives in one module of this package as the constant `SOURCE`; the registry finds it. `normalize` gets a `Hook`
 and returns the events of one POST. It uses no clock, no network and no settings besides what the hook holds, so the
-same bytes always give the same events. It answers a body it cannot use with one of three errors:
+same bytes always give the same events. It answers a body it cannot use with one of four errors:
 
     SourceError
      ├─ Unreadable    authentic but not understood: kept as an unparsed event, answered 202
+     ├─ NotALead      authentic, understood, and nobody's lead (a ping, an agent's words): 200, nothing is published
      ├─ Misdirected   the body names another tenant's company: 403, nothing is published
      └─ Refused       a browser's form that its sender can mend: 400 or 415, nothing is published
 """
@@ -15,12 +16,28 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from connectors.reading.lead import LeadDraft
 from schemas.lead import Mode
 from schemas.tenant import Endpoint
 from schemas.topics import INBOUND_MESSAGES
 
-LeadDraft = dict[str, Any]
-"""JSON in the shape of schemas.lead.Lead; phones and e-mails as the vendor wrote them."""
+__all__ = [
+    "EventKind",
+    "Hook",
+    "LeadDraft",
+    "Misdirected",
+    "Normalized",
+    "NotALead",
+    "Proof",
+    "Refused",
+    "Sample",
+    "SharedToken",
+    "SignatureScheme",
+    "Source",
+    "SourceError",
+    "TrialAnswer",
+    "Unreadable",
+]
 
 
 class SourceError(Exception):
@@ -33,6 +50,10 @@ class SourceError(Exception):
 
 class Unreadable(SourceError):
     """The body cannot be understood."""
+
+
+class NotALead(SourceError):
+    """The vendor tells of something that is nobody's lead; counted under its reason."""
 
 
 class Misdirected(SourceError):
@@ -50,25 +71,58 @@ class Refused(SourceError):
 
 @dataclass(frozen=True, slots=True)
 class SignatureScheme:
-    """How a vendor signs.
+    """How a vendor signs with a keyed digest (HMAC).
 
     `template` is the signed text, with `{body}` for the raw bytes, `{pair:NAME}` for a part of the signature header
-    written as `NAME=value,NAME=value`, and `{header:NAME}` for the text of another header.
+    written as `NAME=value,NAME=value`, `{header:NAME}` for the text of another header, `{url}` for the URL that the
+    vendor called (our public one, with its query), and `{params}` for a form's parameters, sorted and joined without
+    separators (Twilio).
     """
 
     header: str
-    algorithm: Literal["sha1", "sha256"]
+    algorithm: Literal["sha1", "sha256", "sha512"]
     encoding: Literal["hex", "base64"]
     prefix: str = ""
     """Literal text before the digest, such as `sha256=`."""
     template: str = "{body}"
     digest_pair: str | None = None
     """The name under which the digest stands, where the header is a list of pairs."""
+    many: bool = False
+    """Whether the header is a list of digests with blanks between, any of which may fit; others are skipped."""
+    key: Literal["text", "base64"] = "text"
+    """How the secret is written; `key_prefix` goes before it and is no part of it."""
+    key_prefix: str = ""
+    optional: bool = False
+    """Whether the vendor may be set up to send without one: an endpoint without secrets then goes by its URL alone."""
     timestamp: str | None = None
     """Where the time of signing is: `pair:NAME` or `header:NAME`."""
-    timestamp_unit: Literal["s", "ms"] = "s"
+    timestamp_unit: Literal["s", "ms", "iso"] = "s"
     tolerance_seconds: float | None = None
     """How far that time may be from ours, both ways; None where the vendor names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedToken:
+    """A vendor that signs nothing and repeats a token that was agreed on.
+
+    In the body it is put out of sight before anything is kept.
+    """
+
+    place: str
+    """`header:NAME` or `body:NAME` (a field at the top of a JSON body)."""
+    optional: bool = False
+    """As in SignatureScheme."""
+
+
+Proof = SignatureScheme | SharedToken
+
+
+@dataclass(frozen=True, slots=True)
+class TrialAnswer:
+    """What a vendor wants to read when it tries a URL with GET, if `token` is the endpoint's key."""
+
+    token: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +132,7 @@ class EventKind:
     rank: int = 0
     interim: bool = False
     topic: str = INBOUND_MESSAGES
+    """INBOUND_THIN where the body holds ids only: `connectors/hydration/` has what fetches the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +182,10 @@ class Sample:
     event: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     secret: str | None = None
+    url: str = ""
+    """The URL that was called, where it is signed."""
+    events: int = 1
+    """How many events the body tells of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +199,13 @@ class Source:
     normalize: Callable[[Hook], Sequence[Normalized]]
     kinds: Mapping[str, EventKind]
     samples: tuple[Sample, ...]
-    signature: SignatureScheme | None = None
-    """None for browsers, which cannot keep a secret."""
+    signature: Proof | None = None
+    """None for browsers, which cannot keep a secret; the generic source has its own in the tenant's endpoint."""
+    trial: Callable[[Mapping[str, str]], TrialAnswer | None] | None = None
+    """Reads the query of a GET by which the vendor tries a URL; None where that is none."""
+    setup: tuple[str, ...] = ()
+    """What a tenant's admin does at the vendor, step by step; `{url}` is the endpoint's URL."""
+    sends: str = ""
+    """A sentence or two for the source's page: what arrives, how often, and whether the vendor sends again."""
     public: bool = False
     """Posted by browsers: answered with a redirect or a page where HTML is accepted."""

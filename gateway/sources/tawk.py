@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from connectors.reading.moments import micros, moment_of
+from connectors.reading.text import text_of
 from gateway.reading.bodies import read_json
-from gateway.reading.moments import micros, moment_of
-from gateway.reading.text import text_of
 from gateway.sources.seam import (
     EventKind,
     Hook,

@@ -96,7 +96,7 @@ def show(
         write_json(shown, None)
         return
     for name, value in shown.items():
-        typer.echo(f"{name:12} {', '.join(value) if isinstance(value, list) else '-' if value is None else value}")
+        typer.echo(f"{name:15} {', '.join(value) if isinstance(value, list) else '-' if value is None else value}")
 
 
 @app.command()

@@ -68,11 +68,13 @@ def lag(
     kafka: Bootstrap,
     daemon: Annotated[str | None, typer.Option(help="Only this daemon.")] = None,
     topic: Annotated[str | None, typer.Option(help="Only this topic (without the prefix).")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Also the partitions in which nothing waits.")] = False,
     prefix: Prefix = "",
     as_json: AsJson = False,
 ) -> None:
     """Show where each daemon stands in each partition: commit, end, records behind, what is finished beyond the
-    commit, the age of the first unfinished record, and the time until retention removes it.
+    commit, the age of the first unfinished record, and the time until retention removes it. Partitions in which
+    nothing waits are left out; `--json` has all of them.
 
     Example: `leadbus ops lag --daemon delivery`
     """
@@ -94,7 +96,7 @@ def lag(
     if as_json:
         write_json({"groups": _told(groups, topic)}, None)
     else:
-        show_lag(Console(), groups, topic=topic)
+        show_lag(Console(), groups, topic=topic, quiet=every)
 
 
 async def _look(kafka: str, store: str, gateway: str | None, prefix: str) -> "Status":

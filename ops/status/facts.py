@@ -41,6 +41,11 @@ class PartitionFacts:
         """Records that retention removed before the group had finished them."""
         return 0 if self.committed is None else max(self.begin - self.committed - self.finished_below, 0)
 
+    @property
+    def quiet(self) -> bool:
+        """Whether there is nothing to look at here."""
+        return not (self.lag or self.expired or self.halted)
+
 
 @dataclass(frozen=True, slots=True)
 class GroupFacts:

@@ -5,11 +5,13 @@ warning    it will not get better by itself
 notice     somebody should look at it some time
 """
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 from ops.status.facts import BrokerFacts, GatewayFacts, GroupFacts, ParkedFacts, Status, StoreFacts
+from schemas.topics import RETRY_TIERS
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -20,6 +22,11 @@ SHORT_HEADROOM = DAY
 NO_HEADROOM = 6 * HOUR
 BY_CONNECTOR = frozenset({"crm_auth_broken", "crm_config_broken", "crm_quota", "secret_missing", "unknown_connector"})
 """Reasons that a connector is the cause of: its orders wait until it works again."""
+ROUTINE = frozenset({"held_by_rule", "no_rule", "unparsed"})
+"""Reasons that belong to an ordinary day: somebody looks through them when there is time."""
+MOST_NAMED = 5
+JITTER = 1.1
+"""A retry waits a tenth longer than its tier at most."""
 
 
 class Severity(IntEnum):
@@ -54,12 +61,12 @@ def findings(status: Status) -> list[Finding]:
 
 def _of_broker(broker: BrokerFacts) -> Iterator[Finding]:
     if broker.missing:
-        text = f"{len(broker.missing)} topics are missing: {', '.join(broker.missing)}"
+        text = f"{_are(len(broker.missing))} missing: {_some(broker.missing)}"
         yield Finding(Severity.CRITICAL, text, "leadbus ops topics --create")
     if broker.topics:
         yield Finding(
             Severity.NOTICE,
-            f"{len(broker.topics)} topics are not as the table says: {broker.topics[0]}",
+            f"{_are(len(broker.topics))} not as the table says: {broker.topics[0]}",
             "leadbus ops topics --check",
         )
     for group in broker.groups:
@@ -77,11 +84,19 @@ def _of_broker(broker: BrokerFacts) -> Iterator[Finding]:
 def _of_group(group: GroupFacts) -> Iterator[Finding]:
     name, details = group.daemon, f"leadbus ops lag --daemon {group.daemon}"
     start = f"leadbus consumer {_started_by(name)}"
-    if group.halted:
+    if group.halted and group.members:
+        yield Finding(
+            Severity.CRITICAL,
+            f"{name} was stopped by its dead-letter limits and is on probation: what fails is held, its offset open,"
+            " until enough records have finished well",
+            details,
+        )
+    elif group.halted:
+        waits = f"; {records(group.lag)} wait for it" if group.lag else ""
         yield Finding(
             Severity.CRITICAL,
             f"{name} has stopped by its dead-letter limits and stays so: several tenants failed alike, so look for a"
-            " bad release or a dependency that is away before starting it again",
+            f" bad release or a dependency that is away before starting it again{waits}",
             details,
         )
     if group.expired:
@@ -91,7 +106,7 @@ def _of_group(group: GroupFacts) -> Iterator[Finding]:
             f"{name}: retention removed {records(group.expired)} before {they_were} finished, {they_are} lost",
             details,
         )
-    if group.members == 0:
+    if group.members == 0 and not group.halted:
         severity = Severity.CRITICAL if group.lag else Severity.WARNING
         waits = f", and {records(group.lag)} wait for it" if group.lag else ""
         yield Finding(severity, f"{name} is not running{waits}", start)
@@ -103,11 +118,27 @@ def _of_group(group: GroupFacts) -> Iterator[Finding]:
             " raise the topic's retention.ms, or get it going",
             details,
         )
+    yield from _overdue(group, details)
     # The retry daemon holds what is not due yet: that its records are old says nothing.
     if group.members != 0 and name != "retry" and group.oldest is not None and group.oldest >= OLD:
         yield Finding(
             Severity.WARNING,
             f"{name}: the oldest unfinished record is {duration(group.oldest)} old, {records(group.lag)} behind",
+            details,
+        )
+
+
+def _overdue(group: GroupFacts, details: str) -> Iterator[Finding]:
+    late = [
+        (partition.age - JITTER * RETRY_TIERS[partition.topic], partition.topic)
+        for partition in group.partitions
+        if partition.age is not None and partition.topic in RETRY_TIERS
+    ]
+    seconds, tier = max(late, default=(0.0, ""))
+    if group.members != 0 and seconds >= OLD:
+        yield Finding(
+            Severity.WARNING,
+            f"{group.daemon}: records of {tier} are overdue by {duration(seconds)}: it does not bring them back",
             details,
         )
 
@@ -128,15 +159,16 @@ def _of_parked(parked: ParkedFacts) -> Finding:
     what = (
         f"{records(parked.count)} parked at {parked.stage}: {parked.reason}, the oldest for {duration(parked.oldest)}"
     )
-    severity = Severity.NOTICE
+    severity = Severity.NOTICE if parked.reason in ROUTINE or parked.due_in is not None else Severity.WARNING
     if parked.reason in BY_CONNECTOR:
         names = ", ".join(parked.connectors) or "a connector"
-        what = f"{names} is paused; {what}"
-        severity = Severity.WARNING
+        what = f"{names} {'are' if len(parked.connectors) > 1 else 'is'} paused; {what}"
     if parked.due_in is not None:
-        severity = Severity.NOTICE
         what += f", due in {duration(max(parked.due_in, 0.0))}"
-    return Finding(severity, f"{parked.tenant}: {what}", f"leadbus ops parked list --tenant {parked.tenant}")
+    # A tenant's name comes from a record's header: it is typed as it is, whatever it is.
+    which = (("--tenant", parked.tenant), ("--stage", parked.stage), ("--reason", parked.reason))
+    listed = " ".join(f"{option} {shlex.quote(value)}" for option, value in which)
+    return Finding(severity, f"{parked.tenant}: {what}", f"leadbus ops parked list {listed}")
 
 
 def _of_gateway(gateway: GatewayFacts) -> Iterator[Finding]:
@@ -157,6 +189,15 @@ def _of_gateway(gateway: GatewayFacts) -> Iterator[Finding]:
 def _started_by(daemon: str) -> str:
     name, *kinds = daemon.split("-")
     return " ".join([name, *(f"--kind {kind}" for kind in kinds)])
+
+
+def _are(topics: int) -> str:
+    return "1 topic is" if topics == 1 else f"{topics} topics are"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def records(count: int) -> str:

@@ -10,7 +10,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from connectors.secrets.resolver import read_mapping
-from gateway.signatures import Verdict, Verifier
+from gateway.signatures import Signed, Verdict, verifier_for
 from gateway.sources.seam import Source
 from ops.api.tokens import Token
 from rules.findings import Finding
@@ -134,9 +134,8 @@ def test_the_source_shown_verifies_and_reads_its_own_sample() -> None:
     assert isinstance(source, Source)
     assert source.signature is not None
     [sample] = source.samples
-    verifier = Verifier(source.signature)
-    now = sample.received_at.timestamp()
-    assert verifier.verify(sample.body, sample.headers, [sample.secret or ""], now) is Verdict.GOOD
+    verifier, now = verifier_for(source.signature), sample.received_at.timestamp()
+    assert verifier.verify(Signed(sample.body, sample.headers), [sample.secret or ""], now).verdict is Verdict.GOOD
     endpoint = Endpoint(id="acme", source="acme", key_sha256="0" * 64)
     hook = Hook(sample.body, sample.content_type, sample.headers, "", None, endpoint, sample.received_at)
     [event] = source.normalize(hook)

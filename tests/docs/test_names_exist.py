@@ -17,6 +17,7 @@ from consumers.runtime.settings import RuntimeSettings
 from gateway.metrics import GatewayMetrics
 from gateway.problems import TITLES
 from gateway.settings import GatewaySettings
+from gateway.signatures import verifier_for
 from gateway.sources.registry import discover
 from ops.api.settings import ApiSettings
 from ops.cli.app import app
@@ -196,7 +197,7 @@ def test_every_source_is_told_with_its_signature_and_kinds() -> None:
     assert told.keys() == sources.keys()
     for name, source in sources.items():
         assert CODE_SPAN.findall(told[name][3]) == list(source.kinds)
-        assert (source.signature.header if source.signature else "not signed") in told[name][2]
+        assert (verifier_for(source.signature).where if source.signature else "not signed") in told[name][2]
 
 
 def test_every_refusal_is_told() -> None:

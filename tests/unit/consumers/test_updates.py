@@ -18,6 +18,7 @@ from consumers.runtime.publishing import Publishing
 from consumers.runtime.seam import DaemonSpec, Park, Place, Publication, Record, RetryAfter
 from consumers.runtime.settings import RuntimeSettings
 from consumers.specs import offline_specs
+from ops.parked import Found
 from schemas.documents import Inbound
 from schemas.headers import PARKED_FIRST_AT, PARKED_TIMES, RecordHeaders, document_headers
 from tests.unit.consumers.house import NOW, TENANT, StillClock, inbound, record_of
@@ -165,9 +166,11 @@ async def test_a_record_parked_again_knows_where_it_first_lay_how_often_it_waite
         headers = RecordHeaders.read(arrival.headers)
         assert (parked_before(headers), attempt_of(headers)) == (times, 0)
         await house.daemon(Inbound).process(arrival)
+    shown = Found(TENANT, await house.waiting()).as_json()
+    assert first.parked_at is not None
+    assert (shown["parked_before"], shown["parked_first_at"]) == (3, first.parked_at.isoformat())
     again = dict((await house.waiting()).headers)
     assert again[PARKED_TIMES] == b"3"
-    assert first.parked_at is not None
     assert datetime.fromisoformat((again[PARKED_FIRST_AT] or b"").decode()) == first.parked_at.astimezone(UTC)
     assert [name for name in again if name.startswith("parked")] == [PARKED_TIMES, PARKED_FIRST_AT]
     origin = origin_of(arrival, headers, NOW)

@@ -6,11 +6,13 @@ import contextlib
 import hashlib
 import hmac
 import io
+import re
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
+from urllib.parse import parse_qsl
 
 from connectors.bus.seam import NotPublished, Publisher, RecordTooLarge
 from connectors.otlp import OtlpTracing
@@ -21,7 +23,7 @@ from gateway.logs import json_log
 from gateway.problems import Answer
 from gateway.serve import serve
 from gateway.settings import GatewaySettings
-from gateway.sources.seam import SignatureScheme
+from gateway.sources.seam import Proof, SharedToken
 from schemas import codec
 from schemas.bundle import LiveBundle
 from schemas.documents import Inbound
@@ -194,6 +196,7 @@ class House:
         *,
         event: str | None = None,
         content_type: str = "application/json",
+        query: str = "",
         **headers: str,
     ) -> Answer:
         """Post without a socket; header names with underscores for dashes."""
@@ -202,7 +205,9 @@ class House:
         if isinstance(entry, Answer):
             return entry
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        return await intake.take(entry, event, body, {"content-type": content_type, **sent}, "")
+        return await intake.take(
+            entry, event, body, {"content-type": content_type, **sent}, query, path_of(source, key, event)
+        )
 
     async def callrail(self, event: str, body: bytes, **more: str) -> Answer:
         return await self.post("callrail", CALLRAIL_KEY, body, event=event, signature=callrail_signature(body), **more)
@@ -226,7 +231,7 @@ async def build_house(
     store, bus, clock, keyring, stream = Bundles(*bundles), bus or Bus(), Clock(), Keyring(secrets), io.StringIO()
     store.away = store_away
     gateway = assemble(
-        GatewaySettings(body_seconds=0.4, unready_seconds=0.05, drain_seconds=5.0),
+        GatewaySettings(body_seconds=0.4, unready_seconds=0.05, drain_seconds=5.0, public_url=PUBLIC),
         store=store,
         secrets=keyring,
         publisher=bus,
@@ -237,6 +242,11 @@ async def build_house(
     )
     await gateway.endpoints.refresh()
     return House(gateway, store, bus, clock, keyring, stream)
+
+
+def path_of(source: str, key: str, event: str | None = None) -> str:
+    """The path of an endpoint's URL."""
+    return f"/v1/hooks/{source}/{key}" + (f"/{event}" if event else "")
 
 
 def free_port() -> int:
@@ -269,13 +279,40 @@ def callrail_signature(body: bytes, secret: str = SECRETS["secret://CALLRAIL"]) 
     return base64.b64encode(hmac.digest(secret.encode(), body, "sha1")).decode()
 
 
-def sign(scheme: SignatureScheme, body: bytes, secret: str, at: datetime) -> str:
-    """The header value of a vendor that signs `body` at that time, by its scheme."""
-    stamp = str(int(at.timestamp()))
-    before, _, after = scheme.template.replace("{pair:t}", stamp).partition("{body}")
-    digest = hmac.digest(secret.encode(), before.encode() + body + after.encode(), scheme.algorithm)
-    text = scheme.prefix + (digest.hex() if scheme.encoding == "hex" else base64.b64encode(digest).decode())
-    return f"t={stamp},{scheme.digest_pair}={text}" if scheme.digest_pair else text
+PUBLIC = "https://gw.example.test"
+
+
+def proofs(
+    proof: Proof, body: bytes, secret: str, at: datetime, *, url: str = "", content_type: str = ""
+) -> dict[str, str]:
+    """The headers by which a vendor proves `body` at that time, lower-case; a token in the body is there already."""
+    if isinstance(proof, SharedToken):
+        kind, _, name = proof.place.partition(":")
+        return {name.lower(): secret} if kind == "header" else {}
+    seconds = at.timestamp()
+    stamp = {"s": str(int(seconds)), "ms": str(int(seconds * 1000)), "iso": at.isoformat()}[proof.timestamp_unit]
+    headers = {name.lower(): stamp for name in re.findall(r"{header:([^}]+)}", proof.template)}
+    text = re.sub(r"{(pair|header):[^}]+}", stamp, proof.template).replace("{url}", url)
+    if "{params}" in text:
+        form = content_type.startswith("application/x-www-form-urlencoded")
+        pairs = sorted(set(parse_qsl(body.decode(), keep_blank_values=True))) if form else []
+        text = text.replace("{params}", "".join(name + value for name, value in pairs))
+    before, _, after = text.partition("{body}")
+    message = before.encode() + (body if "{body}" in text else b"") + after.encode()
+    key = secret.encode() if proof.key == "text" else base64.b64decode(secret.removeprefix(proof.key_prefix))
+    digest = hmac.digest(key, message, proof.algorithm)
+    written = proof.prefix + (digest.hex() if proof.encoding == "hex" else base64.b64encode(digest).decode())
+    if proof.digest_pair:
+        place = (proof.timestamp or "pair:t").partition(":")[2]
+        written = f"{place}={stamp},{proof.digest_pair}={written}"
+    return {**headers, proof.header.lower(): written}
+
+
+def sign(proof: Proof | None, body: bytes, secret: str, at: datetime) -> str:
+    """The one header value of a vendor that signs with one."""
+    assert proof is not None
+    [value] = proofs(proof, body, secret, at).values()
+    return value
 
 
 def as_publisher(bus: Bus) -> Publisher:

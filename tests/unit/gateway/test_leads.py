@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from gateway.leads import LONGEST
-from gateway.reading.text import CUT, LARGEST_TREE, clean
+from connectors.reading.lead import LONGEST
+from connectors.reading.text import CUT, LARGEST_TREE, clean
 from schemas import codec
 from schemas.documents import Inbound
 from tests.unit.gateway.house import FORM_KEY, House, build_house, bundle, endpoint

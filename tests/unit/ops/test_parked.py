@@ -112,6 +112,7 @@ def test_one_is_shown_with_the_answers_it_may_have_and_without_the_lead(yard: Ya
     assert (shown["tenant"], shown["reason"], shown["topic"]) == ("acme", "held_by_rule", INBOUND_MESSAGES)
     assert shown["answers"] == ["again", "approve", "discard"]
     assert not {"record", "headers"} & shown.keys()
+    assert (shown["parked_before"], shown["parked_first_at"]) == (0, shown["parked_at"])
     assert "approve" in yard.do("show", "b").stdout
     missing = yard.do("show", "nobody")
     assert (missing.exit_code, missing.stderr) == (1, "leadbus: nothing is parked as nobody\n")

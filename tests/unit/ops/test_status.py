@@ -7,6 +7,7 @@ import json
 import shlex
 import time
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,11 +31,11 @@ from ops.status.facts import (
     StoreFacts,
 )
 from ops.status.findings import DAY, HOUR, Finding, Severity, duration, findings
-from ops.status.groups import Reader, also_running, readers
-from ops.status.screen import show_status
+from ops.status.groups import also_running, readers
+from ops.status.screen import show_lag, show_status
 from ops.status.stored import look_at_store
 from ops.tenants import publish_folder
-from schemas.topics import DEAD_LETTERS, DELIVER, table
+from schemas.topics import DEAD_LETTERS, DELIVER, has_overflow, overflow, table
 from tests.unit.ops.leadbus import TENANTS, process, run
 
 if TYPE_CHECKING:
@@ -115,8 +116,29 @@ def test_old_records_short_head_room_and_expired_ones_are_told() -> None:
 
 
 def test_a_halted_daemon_is_the_first_thing_said() -> None:
-    first = of(broker(group("recorder", members=0), group(halted=True)))[0]
+    first, *rest = of(broker(group(halted=True, members=0, committed=4), group("recorder", members=0)))
     assert (first.severity, "routing has stopped by its dead-letter limits" in first.text) == (Severity.CRITICAL, True)
+    assert first.text.endswith("6 records wait for it")
+    assert [finding.text for finding in rest] == ["recorder is not running"], (
+        "nobody is told to start it again as it is"
+    )
+
+
+def test_a_halted_daemon_that_runs_again_is_on_probation() -> None:
+    [told] = of(broker(group(halted=True, members=1)))
+    assert (told.severity, "on probation" in told.text) == (Severity.CRITICAL, True)
+    [unknown] = of(broker(group(halted=True, members=None)))
+    assert "has stopped" in unknown.text
+
+
+def test_a_retry_that_is_not_brought_back_is_told_and_one_that_is_not_due_is_not() -> None:
+    for age, overdue in ((3600.0, False), (4500.0, False), (3600 * 1.1 + 700, True)):
+        found = of(broker(group("retry", topic="retry.1h", committed=4, age=age)))
+        assert bool(found) is overdue
+    assert found[0].text == "retry: records of retry.1h are overdue by 11 min: it does not bring them back"
+    assert of(broker(group("retry", topic="retry.1h", committed=4, age=9000.0, members=0)))[0].text.startswith(
+        "retry is not running"
+    )
 
 
 def test_dead_letters_are_told_by_the_hour_where_the_broker_knows_it() -> None:
@@ -131,7 +153,44 @@ def test_a_connector_that_is_the_cause_is_named_and_what_is_due_needs_nobody() -
         finding.text for finding in of(store=WORST.store)
     )
     assert (found["dent"].severity, found["dent"].text.endswith("due in 1 h")) == (Severity.NOTICE, True)
-    assert found["acme"].next == "leadbus ops parked list --tenant acme"
+    assert found["acme"].next == "leadbus ops parked list --tenant acme --stage routing --reason held_by_rule"
+
+
+@pytest.mark.parametrize(
+    ("reason", "due_in", "severity"),
+    [
+        ("held_by_rule", None, Severity.NOTICE),
+        ("unparsed", None, Severity.NOTICE),
+        ("effect_unknown", None, Severity.WARNING),
+        ("speech_misconfigured", None, Severity.WARNING),
+        ("secret_missing", None, Severity.WARNING),
+        ("newer_schema", 3600.0, Severity.NOTICE),
+    ],
+)
+def test_what_is_parked_is_a_warning_unless_it_is_routine_or_comes_back_by_itself(
+    reason: str, due_in: float | None, severity: Severity
+) -> None:
+    [told] = of(store=StoreFacts(parked=[ParkedFacts("acme", "delivery", reason, 2, 60.0, due_in)]))
+    assert told.severity is severity
+
+
+def test_a_tenant_of_a_strange_name_is_quoted_and_cannot_write_on_the_terminal() -> None:
+    name = "x; rm -rf ~\x1b[2J\n"
+    status = Status(None, StoreFacts(parked=[ParkedFacts(name, "routing", "no_rule", 1, 1.0)]))
+    [told] = findings(status)
+    assert shlex.split(told.next)[5] == name
+    for terminal in (True, False):
+        shown = io.StringIO()
+        show_status(Console(file=shown, width=200, force_terminal=terminal, color_system=None), status, [told])
+        assert "\x1b[2J" not in shown.getvalue()
+
+
+def test_many_missing_topics_are_a_number_and_a_few_names() -> None:
+    names = [topic.name for topic in table()]
+    [told] = of(broker(missing=names))
+    assert told.text == f"{len(names)} topics are missing: {', '.join(names[:5])} and {len(names) - 5} more"
+    [one] = of(broker(missing=names[:1]))
+    assert one.text == f"1 topic is missing: {names[0]}"
 
 
 def test_the_worst_comes_first() -> None:
@@ -155,7 +214,7 @@ def fault(line: str) -> str | None:
 
 def test_every_next_command_exists() -> None:
     found = findings(WORST)
-    assert len(found) >= 12
+    assert len(found) >= 11
     assert {finding.next: fault(finding.next) for finding in found if fault(finding.next)} == {}
     assert any(finding.next == "leadbus consumer delivery --kind hubspot --kind email" for finding in found)
 
@@ -170,7 +229,77 @@ def test_the_screen_says_everything_without_colour_and_a_terminal_gets_tables() 
         assert said in text
     assert all(f"{finding.severity.name} {finding.text}" in text.replace("\n", " ") for finding in findings(WORST))
     assert "\x1b" in coloured.getvalue()
-    assert "┃" in coloured.getvalue()
+    assert "──" in coloured.getvalue()
+
+
+def shown_at_80(show: Callable[[Console], None]) -> str:
+    file = io.StringIO()
+    show(Console(file=file, width=80, force_terminal=True, color_system=None))
+    return file.getvalue()
+
+
+def test_at_80_columns_nothing_is_cut_off() -> None:
+    text = shown_at_80(lambda console: show_status(console, WORST, findings(WORST)))
+    for said in ("delivery-hubspot-email", "crm_auth_broken", "new-tenant", "23 h 59 min"):
+        assert said in text
+    assert "…" not in text
+    tables = [line for line in text.splitlines() if line.startswith("  ") and not line.startswith("    next")]
+    assert max(map(len, tables)) <= 80
+
+
+def test_a_name_that_is_too_long_for_its_column_goes_on_in_the_next_line() -> None:
+    parked = ParkedFacts("t" * 64, "delivery-hubspot-salesforce", "tenant_over_dead_letter_limit", 3, 60.0)
+    text = shown_at_80(lambda console: show_status(console, Status(None, StoreFacts(parked=[parked])), []))
+    assert sum(line.count("t") for line in text.splitlines() if "tttt" in line) >= 64
+    assert "…" not in text
+
+
+def test_paused_connectors_have_a_line_of_their_own() -> None:
+    text = shown_at_80(lambda console: show_status(console, WORST, []))
+    assert "connectors paused: hub of acme (crm_auth_broken, 4 records, 2 h); sf of dent (crm_quota" in text
+    calm = Status(None, StoreFacts())
+    assert "connectors paused: none" in shown_at_80(lambda console: show_status(console, calm, []))
+
+
+def test_lag_shows_where_something_waits_and_the_rest_only_when_it_is_asked_for() -> None:
+    parts = [
+        partition(),
+        partition(partition=1, committed=4, age=7200.0, headroom=DAY),
+        partition(partition=2, begin=8, committed=5, end=8),
+        partition(topic="decided", halted=True),
+        partition(topic="outcomes"),
+    ]
+    groups = [GroupFacts("recorder", "leadbus.recorder", 1, parts)]
+    text = shown_at_80(lambda console: show_lag(console, groups, topic=None))
+    rows = [line.split() for line in text.splitlines() if line.strip()[:1].isdigit()]
+    assert [row[:5] for row in rows] == [
+        ["1", "0", "4", "10", "6"],
+        ["2", "8", "5", "8", "0"],
+        ["0", "0", "10", "10", "0"],
+    ]
+    assert (rows[1][-2:], rows[2][-1]) == (["3", "LOST"], "halted")
+    assert "recorder: nothing waits in 2 partitions of 2 topics (--all)" in text
+    assert max(map(len, text.splitlines())) <= 80
+    every = shown_at_80(lambda console: show_lag(console, groups, topic="analyzed", quiet=True))
+    assert len([line for line in every.splitlines() if line.strip()[:1].isdigit()]) == 3
+    plain = io.StringIO()
+    show_lag(Console(file=plain, width=80), groups, topic=None)
+    assert [line.split()[:3] for line in plain.getvalue().splitlines()[1:]] == [
+        ["recorder", "analyzed", "1"],
+        ["recorder", "analyzed", "2"],
+        ["recorder", "decided", "0"],
+    ]
+    quiet = io.StringIO()
+    show_lag(Console(file=quiet, width=80), groups, topic="outcomes")
+    assert quiet.getvalue() == "nothing waits (--all shows every partition)\n"
+
+
+def test_what_floods_and_what_was_released_is_seen_too() -> None:
+    for reader in readers():
+        documents = [topic for topic in reader.topics if has_overflow(topic)]
+        assert {overflow(topic) for topic in documents} <= reader.topics
+        if reader.daemon != "retry":
+            assert documents
 
 
 def test_markup_in_a_name_is_text() -> None:
@@ -190,10 +319,11 @@ def test_delivery_by_kinds_takes_its_topics_from_delivery() -> None:
     hubspot, *rest = [f"leadbus.delivery-{kind}" for kind in kinds if kind != "email"]
     some = also_running(readers(), ["leadbus.routing", "leadbus.delivery-email-hubspot", "leadbus.delivery-"])
     by_name = {reader.daemon: reader for reader in some}
-    assert by_name["delivery-email-hubspot"].topics == {"deliver.email", "deliver.hubspot"}
+    one = {"deliver.email", "deliver.hubspot"}
+    assert by_name["delivery-email-hubspot"].topics == one | {overflow(topic) for topic in one}
     assert not by_name["delivery"].topics & by_name["delivery-email-hubspot"].topics
     every = also_running(
-        [Reader("delivery", "leadbus.delivery", frozenset(DELIVER.values()))],
+        [reader for reader in readers() if reader.daemon == "delivery"],
         ["leadbus.delivery-email", hubspot, *rest],
     )
     assert "delivery" not in {reader.daemon for reader in every}
@@ -319,7 +449,8 @@ async def test_apache_kafka_tells_members_hours_and_configured_retention(kafka: 
     assert 6 * DAY < groups["recorder"]["retention_headroom_seconds"] < 7 * DAY
     assert (told["broker"]["dead_letters"], told["broker"]["dead_letters_hour"]) == (1, 1)
     texts = [finding["text"] for finding in told["findings"]]
-    assert "routing is not running, and 4 records wait for it" in texts
+    assert "recorder is not running, and 6 records wait for it" in texts
+    assert any("routing has stopped by its dead-letter limits" in text for text in texts)
     assert "1 record went to the dead letters in the last hour" in texts
 
 

@@ -5,13 +5,15 @@ model). Fields that are not told are left out, which readers take for null. A ph
 `extra` under the lead field's name, so that a person can still read what was typed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from gateway.reading.contact import email_of, phone_of
-from gateway.reading.text import bounded, clean, text_of, tree_of
-from gateway.sources.seam import LeadDraft, Normalized
+from connectors.reading.contact import email_of, phone_of
+from connectors.reading.text import bounded, clean, text_of, tree_of
 from schemas.tenant import Endpoint
+
+LeadDraft = dict[str, Any]
+"""JSON in the shape of schemas.lead.Lead; phones and e-mails as the vendor wrote them."""
 
 LONGEST = {
     "name": 200,
@@ -34,14 +36,20 @@ ATTRIBUTION = ("source", "medium", "campaign", "term", "content", "click_id", "l
 _SECTIONS = ("call", "booking", "chat", "spam", "consent")
 
 
-def finish(event: Normalized, endpoint: Endpoint, region: str) -> LeadDraft:
-    """The lead of one event; `region` reads phones that have no country code."""
-    draft = dict(event.lead)
+def finish(
+    draft: LeadDraft, fields: Mapping[str, Any], taken: Collection[str], endpoint: Endpoint, region: str
+) -> LeadDraft:
+    """The lead of one event; `region` reads phones that have no country code.
+
+    `fields` is what the vendor sent, as a tree that the endpoint's mapping points into; its top-level names in `taken`
+    are told by the draft already.
+    """
+    draft = dict(draft)
     draft["attribution"] = dict(draft.get("attribution") or {})
     custom: dict[str, Any] = {}
-    taken = set(event.taken)
+    taken = set(taken)
     for target, path in endpoint.fields.items():
-        value = look_up(event.fields, path)
+        value = look_up(fields, path)
         if value is not None and _put(draft, custom, target, value):
             taken.add(path)
     extra: dict[str, Any] = {}
@@ -53,7 +61,7 @@ def finish(event: Normalized, endpoint: Endpoint, region: str) -> LeadDraft:
         lead["attribution"] = attribution
     if custom:
         lead["custom"] = bounded(custom.items())
-    rest = {name: value for name, value in event.fields.items() if name not in taken and value not in (None, "")}
+    rest = {name: value for name, value in fields.items() if name not in taken and value not in (None, "")}
     if extra or rest:
         lead["extra"] = bounded({**rest, **extra}.items())
     return lead

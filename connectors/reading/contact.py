@@ -9,7 +9,7 @@ from typing import Any
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
-from gateway.reading.text import text_of
+from connectors.reading.text import text_of
 
 DEFAULT_REGION = "US"
 _NANP = re.compile(r"\+1[2-9]\d\d[2-9]\d{6}")

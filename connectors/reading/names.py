@@ -7,7 +7,7 @@ left in `lead.extra`, where rules and `endpoint.fields` still reach it.
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.reading.text import text_of
+from connectors.reading.text import text_of
 
 _LEAD = {
     "name": ("name", "fullname", "yourname", "contactname", "customername"),
