@@ -9,7 +9,8 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import Coroutine
+from typing import Any
 
 from consumers.runtime.stacks import stacks_of_threads
 
@@ -18,19 +19,30 @@ ENDING_SECONDS = 3.0
 log = logging.getLogger("leadbus")
 
 
-@contextlib.asynccontextmanager
-async def ending_soon(seconds: float = ENDING_SECONDS) -> AsyncIterator[None]:
-    """What runs inside is waited for; `seconds` after it the process ends, and says which threads kept it."""
-    code = 0
-    try:
-        yield
-    except BaseException:
-        code = 3
-        raise
-    finally:
-        timer = threading.Timer(seconds, _end, (code,))
-        timer.daemon = True
-        timer.start()
+class LastResort:
+    """`around` the work, inside the loop; `called_off` once the loop has ended."""
+
+    def __init__(self, seconds: float = ENDING_SECONDS) -> None:
+        self._seconds = seconds
+        self._timer: threading.Timer | None = None
+
+    async def around(self, work: Coroutine[Any, Any, None]) -> None:
+        """What is done inside is waited for; some seconds after it the process ends, and says which threads kept it."""
+        code = 0
+        try:
+            await work
+        except BaseException:
+            code = 3
+            raise
+        finally:
+            self._timer = threading.Timer(self._seconds, _end, (code,))
+            self._timer.daemon = True
+            self._timer.start()
+
+    def called_off(self) -> None:
+        """Nothing hangs."""
+        if self._timer is not None:
+            self._timer.cancel()
 
 
 def _end(code: int) -> None:

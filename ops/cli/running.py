@@ -6,7 +6,7 @@ No embedded default: a process that was not told where broker and store are says
 import asyncio
 import json
 import os
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -14,7 +14,7 @@ import typer
 
 from ops.cli.answers import Exit, fail, write_json
 from ops.cli.environment import environment, settings_in_force
-from ops.cli.last_resort import ending_soon
+from ops.cli.last_resort import LastResort
 
 
 class DaemonName(StrEnum):
@@ -112,13 +112,16 @@ def config(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
 
 
 def _run(coroutine: Coroutine[Any, Any, None]) -> None:
-    async def run() -> None:
-        async with ending_soon():
-            await coroutine
+    resort = LastResort()
+    try:
+        _runner()(resort.around(coroutine))
+    finally:
+        resort.called_off()
 
+
+def _runner() -> Callable[[Coroutine[Any, Any, None]], None]:
     try:
         import uvloop
     except ImportError:
-        asyncio.run(run())
-    else:
-        uvloop.run(run())
+        return asyncio.run
+    return uvloop.run

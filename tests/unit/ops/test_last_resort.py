@@ -1,22 +1,25 @@
 """A process that is done ends, though a thread of it does not."""
 
+import asyncio
 import subprocess
 import sys
+import time
 
 import pytest
 
+from ops.cli.last_resort import LastResort
+
 PROGRAM = """
 import asyncio, sys, threading
-from ops.cli.last_resort import ending_soon
+from ops.cli.last_resort import LastResort
 
 async def main():
-    async with ending_soon(0.2):
-        hanging = asyncio.get_running_loop().run_in_executor(None, threading.Event().wait)
-        await asyncio.sleep(0.05)
-        sys.stdout.write("done")
-        {end}
+    hanging = asyncio.get_running_loop().run_in_executor(None, threading.Event().wait)
+    await asyncio.sleep(0.05)
+    sys.stdout.write("done")
+    {end}
 
-asyncio.run(main())
+asyncio.run(LastResort(0.2).around(main()))
 """
 
 
@@ -27,3 +30,10 @@ def test_a_thread_that_hangs_is_left_behind_and_named(end: str, code: int) -> No
     assert (ended.returncode, ended.stdout) == (code, "done")
     assert "threads that do not end" in ended.stderr
     assert "threading" in ended.stderr.split("left behind")[1], "where it hangs is said"
+
+
+def test_a_process_in_which_nothing_hangs_is_left_alone() -> None:
+    resort = LastResort(0.05)
+    asyncio.run(resort.around(asyncio.sleep(0)))
+    resort.called_off()
+    time.sleep(0.2)  # in which the process would end
