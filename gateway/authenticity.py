@@ -53,9 +53,10 @@ class Authenticity:
 
 
 def _refusal(verifier: Verifier, checked: Checked) -> Answer:
+    where = f"{verifier.kind} {verifier.where}"
     detail = {
-        Verdict.MISSING: f"The signature in {verifier.where} is missing.",
-        Verdict.MALFORMED: f"What is in {verifier.where} is not a signature.",
-        Verdict.STALE: f"The signature in {verifier.where} is too old.",
-    }.get(checked.verdict, f"The signature in {verifier.where} does not fit.")
+        Verdict.MISSING: f"The {where} is missing.",
+        Verdict.MALFORMED: f"The {where} is not a signature.",
+        Verdict.STALE: f"The signature in the {where} is too old.",
+    }.get(checked.verdict, f"The signature in the {where} does not fit.")
     return problem(401, checked.verdict.value, detail)

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from gateway.signed_url import parameters_of, spellings
 from gateway.sources.seam import Proof, SharedToken, SignatureScheme
@@ -57,7 +57,12 @@ class Verifier(Protocol):
 
     @property
     def where(self) -> str:
-        """The header or field that proves it, as the vendor spells it."""
+        """The name of the header or field that proves it, as the vendor spells it."""
+        ...
+
+    @property
+    def kind(self) -> Literal["header", "field"]:
+        """Which of the two it is."""
         ...
 
     @property
@@ -93,6 +98,10 @@ class DigestVerifier:
     @property
     def where(self) -> str:
         return self._scheme.header
+
+    @property
+    def kind(self) -> Literal["header", "field"]:
+        return "header"
 
     @property
     def optional(self) -> bool:
@@ -205,6 +214,10 @@ class TokenVerifier:
     @property
     def where(self) -> str:
         return self._name
+
+    @property
+    def kind(self) -> Literal["header", "field"]:
+        return "header" if self._kind == "header" else "field"
 
     @property
     def optional(self) -> bool:
