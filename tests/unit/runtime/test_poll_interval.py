@@ -93,7 +93,7 @@ async def test_a_member_that_does_not_poll_leaves_its_group_and_comes_back_when_
         await eventually(lambda: not door.consumer.assigned())
         sink.stuck = False
         await eventually(lambda: door.consumer.assigned() == {LEADS})
-        assert sink.given == 2
+        await eventually(lambda: sink.given == 2)  # told a moment after it is assigned
         await publish(door, sink)
 
 
